@@ -1,0 +1,92 @@
+"""A label map with the names its values stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from BoneStrengthFEALib.errors import InputError
+from BoneStrengthFEALib.volume import Quantity, Volume
+
+
+@dataclass(frozen=True, eq=False)
+class LabelMap:
+    """Labels of one scan.
+
+    Parameters
+    ----------
+    volume
+        (K, J, I) integer label volume; 0 is background.
+    names
+        Label value to name as its source gives it, for example ``{31: "vertebrae_L1"}``; may be empty.
+    """
+
+    volume: Volume
+    names: Mapping[int, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check that the volume is a label map."""
+        if self.volume.quantity is not Quantity.LABEL:
+            raise InputError(f"a label map holds labels, this volume holds {self.volume.quantity.value}")
+
+    def values(self) -> tuple[int, ...]:
+        """Label values present, without background.
+
+        Returns
+        -------
+        Sorted values.
+        """
+        return tuple(int(v) for v in np.unique(self.volume.array) if v != 0)
+
+    def mask(self, label: int | str) -> Volume:
+        """Voxels of one label.
+
+        Parameters
+        ----------
+        label
+            Value or name.
+
+        Returns
+        -------
+        (K, J, I) uint8 label volume of 0 and 1.
+
+        Raises
+        ------
+        InputError
+            When no voxel has it; the text lists what is there.
+        """
+        value = self.value_of(label)
+        found = self.volume.array == value
+        if not found.any():
+            present = ", ".join(f"{v} {self.names.get(v, '')}".strip() for v in self.values()) or "nothing"
+            raise InputError(f"label {label} is not in the label map, which holds {present}; choose one of these")
+        return self.volume.with_array(found.astype(np.uint8))
+
+    def value_of(self, label: int | str) -> int:
+        """Value of a label given by value or name.
+
+        Parameters
+        ----------
+        label
+            Value, its decimal digits, or name.
+
+        Returns
+        -------
+        The value.
+
+        Raises
+        ------
+        InputError
+            When the name is unknown.
+        """
+        if isinstance(label, int):
+            return label
+        by_name = {name: value for value, name in self.names.items()}
+        if label in by_name:
+            return by_name[label]
+        if label.strip().isdecimal():
+            return int(label)
+        known = ", ".join(sorted(by_name)) or "no names at all"
+        raise InputError(f"label {label!r} is not a number and not a name in the label map, which names {known}")

@@ -1,0 +1,1 @@
+"""Material laws as data, and the map from density to moduli and strengths."""

@@ -1,0 +1,1 @@
+"""The report: one data model, several renderings."""

@@ -1,0 +1,235 @@
+"""Every choice of a run in one place: typed, checked, written into each result."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import sys
+import types
+import typing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from BoneStrengthFEALib.errors import InputError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class CalibrationSettings:
+    """How HU become density.
+
+    Parameters
+    ----------
+    method
+        "internal-michalski2020", "internal-air-fat-muscle", "phantom", "asynchronous" or "given-linear"; no default
+        for the last three is ever guessed.
+    tissues
+        Tissues an internal calibration uses; empty takes all that are found.
+    phantom
+        Phantom id or path of a phantom definition file.
+    slope_mg_cm3_per_hu, intercept_mg_cm3
+        For "given-linear": density = slope * HU + intercept.
+    density_kind
+        For "given-linear": "K2HPO4" or "CAHA".
+    store
+        For "asynchronous": path of the calibration store.
+    """
+
+    method: str = "internal-michalski2020"
+    tissues: tuple[str, ...] = ()
+    phantom: str = ""
+    slope_mg_cm3_per_hu: float | None = None
+    intercept_mg_cm3: float | None = None
+    density_kind: str = ""
+    store: str = ""
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """How a specimen becomes a model and a strength; empty or None takes the site's default.
+
+    Parameters
+    ----------
+    voxel_mm
+        Element size [mm].
+    law
+        Material law id.
+    load_case
+        Load case id.
+    analysis
+        "linear" or "nonlinear".
+    criteria
+        Strength criterion ids.
+    cap_mm
+        Thickness of PMMA caps or pads [mm].
+    """
+
+    voxel_mm: float | None = None
+    law: str = ""
+    load_case: str = ""
+    analysis: str = "linear"
+    criteria: tuple[str, ...] = ()
+    cap_mm: float | None = None
+
+
+@dataclass(frozen=True)
+class SolverSettings:
+    """How the equations are solved.
+
+    Parameters
+    ----------
+    tolerance
+        True relative residual to reach.
+    max_iterations
+        Give up after so many.
+    threads
+        Threads; 0 takes all cores given to the process.
+    backend
+        "auto", "numba" or "numpy".
+    """
+
+    tolerance: float = 1e-8
+    max_iterations: int = 2000
+    threads: int = 0
+    backend: str = "auto"
+
+
+@dataclass(frozen=True)
+class RiskSettings:
+    """Reference values and cross-calibration.
+
+    Parameters
+    ----------
+    reference
+        Id of the reference set for T- and Z-scores.
+    dxa_slope, dxa_offset_g_cm2
+        aBMD_DXA = slope * aBMD_CT + offset; 1 and 0 leave CT-equivalent values.
+    """
+
+    reference: str = "nhanes3-nhw-female"
+    dxa_slope: float = 1.0
+    dxa_offset_g_cm2: float = 0.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of a run.
+
+    Parameters
+    ----------
+    calibration, model, solver, risk
+        The parts.
+    quality_profile
+        Id or path of the quality profile.
+    accept
+        Codes of refusing checks that the user takes responsibility for; they become warnings.
+    """
+
+    calibration: CalibrationSettings = CalibrationSettings()
+    model: ModelSettings = ModelSettings()
+    solver: SolverSettings = SolverSettings()
+    risk: RiskSettings = RiskSettings()
+    quality_profile: str = "default"
+    accept: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Nested plain dictionary.
+
+        Returns
+        -------
+        What from_dict reads back to an equal object.
+        """
+        return dataclasses.asdict(self)
+
+    def sha256(self) -> str:
+        """Hash of the settings.
+
+        Returns
+        -------
+        64 hexadecimal digits, equal for equal settings.
+        """
+        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
+
+
+def settings_from_dict(data: dict[str, Any]) -> Settings:
+    """Read settings strictly.
+
+    Parameters
+    ----------
+    data
+        Nested dictionary; keys may be missing, none may be unknown.
+
+    Returns
+    -------
+    The settings.
+
+    Raises
+    ------
+    InputError
+        On an unknown key or a value of the wrong type.
+    """
+    return _build(Settings, data, "settings")
+
+
+def read_settings(path: Path) -> Settings:
+    """Read a settings file.
+
+    Parameters
+    ----------
+    path
+        TOML or JSON file.
+
+    Returns
+    -------
+    The settings.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read or holds something unknown.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        data = json.loads(text) if path.suffix.lower() == ".json" else _toml_loads(text)
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read settings {path}: {error}; give a TOML or JSON file") from error
+    return settings_from_dict(data)
+
+
+def _toml_loads(text: str) -> dict[str, Any]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    return tomllib.loads(text)
+
+
+def _build(kind: type[T], data: Any, where: str) -> T:
+    if not isinstance(data, dict):
+        raise InputError(f"{where} must be a table of names and values, got {data!r}")
+    hints = typing.get_type_hints(kind)
+    unknown = sorted(set(data) - set(hints))
+    if unknown:
+        raise InputError(f"{where} has no setting {', '.join(unknown)}; it knows {', '.join(sorted(hints))}")
+    return kind(**{key: _value(hints[key], value, f"{where}.{key}") for key, value in data.items()})
+
+
+def _value(kind: Any, value: Any, where: str) -> Any:
+    if dataclasses.is_dataclass(kind):
+        return _build(typing.cast("type[Any]", kind), value, where)
+    options = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+    if value is None and type(None) in options:
+        return None
+    if typing.get_origin(kind) is tuple:
+        if isinstance(value, str) or not hasattr(value, "__iter__"):
+            raise InputError(f"{where} must be a list, got {value!r}")
+        return tuple(_value(typing.get_args(kind)[0], item, where) for item in value)
+    if float in options and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    plain = tuple(option for option in options if isinstance(option, type))
+    if not isinstance(value, plain) or (isinstance(value, bool) and bool not in options):
+        raise InputError(f"{where} must be {' or '.join(o.__name__ for o in plain)}, got {value!r}")
+    return value

@@ -1,0 +1,5 @@
+"""The bundled finite-element solver for voxel models."""
+
+from BoneStrengthFEALib.solver.solution import Solution, SolverOptions
+
+__all__ = ["Solution", "SolverOptions"]

@@ -1,0 +1,34 @@
+"""What a strength criterion returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Strength:
+    """A failure load.
+
+    Parameters
+    ----------
+    criterion
+        Id of the criterion, for example ``crawford2003``.
+    force_n
+        Failure load, positive [N].
+    stiffness_n_per_mm
+        Stiffness, positive [N/mm].
+    height_mm
+        Height the strains refer to [mm].
+    numbers
+        Constants and intermediate values by name, with unit in the name.
+    source
+        Citation.
+    """
+
+    criterion: str
+    force_n: float
+    stiffness_n_per_mm: float
+    height_mm: float
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    source: str = ""
