@@ -5,6 +5,10 @@ SimpleITK works in LPS; this module is one of the two places where LPS exists.
 
 from __future__ import annotations
 
+import gzip
+import math
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -70,9 +74,42 @@ def read_image(path: Path) -> sitk.Image:
     if not path.name.lower().endswith(SUFFIXES):
         raise InputError(f"{path.name} is none of {', '.join(SUFFIXES)}; convert it or give the DICOM folder")
     try:
+        if path.name.lower().endswith((".nii", ".nii.gz")):
+            require_whole_nifti(path)
         return sitk.ReadImage(str(path))
-    except RuntimeError as error:
-        raise InputError(f"{path.name} cannot be read as an image; it may be damaged or cut short") from error
+    except (RuntimeError, OSError, EOFError, zlib.error, struct.error) as error:
+        raise InputError(f"{path.name} cannot be read as an image; it is damaged or cut short") from error
+
+
+def require_whole_nifti(path: Path) -> None:
+    """Refuse a NIfTI-1 file that is shorter than its header says; ITK reads such files as zeros without a word.
+
+    Parameters
+    ----------
+    path
+        .nii or .nii.gz file.
+
+    Raises
+    ------
+    OSError, EOFError, zlib.error, struct.error
+        When the file is cut short or its compressed stream is damaged.
+
+    References
+    ----------
+    NIfTI-1.1 data format, header fields dim (offset 40), bitpix (72), vox_offset (108).
+    """
+    with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as stream:
+        header = stream.read(348)
+        order = "<" if struct.unpack_from("<i", header)[0] == 348 else ">"
+        rank, *sizes = struct.unpack_from(f"{order}8h", header, 40)
+        (bits,) = struct.unpack_from(f"{order}h", header, 72)
+        (start,) = struct.unpack_from(f"{order}f", header, 108)
+        missing = int(start) + math.prod(sizes[:rank]) * bits // 8 - len(header)
+        while missing > 0:
+            block = stream.read(min(missing, 1 << 22))
+            if not block:
+                raise EOFError(f"{missing} bytes are missing")
+            missing -= len(block)
 
 
 def write_volume(volume: Volume, path: Path) -> None:

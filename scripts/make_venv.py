@@ -15,7 +15,7 @@ HELP = (
 
 def main(folder: str) -> int:
     """Make the environment unless it works already."""
-    if not (3, 10) <= sys.version_info[:2]:
+    if sys.version_info < (3, 10):  # noqa: UP036 - also run by a Python that is too old, to say so
         sys.stderr.write(f"Python 3.10 or later is needed, this is {sys.version.split()[0]}; set PYTHON=python3.12\n")
         return 1
     scripts = Path(folder) / ("Scripts" if sys.platform == "win32" else "bin")

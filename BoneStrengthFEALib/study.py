@@ -1,0 +1,126 @@
+"""One examination to be measured: the CT, its labels, which bones, and of whom."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from BoneStrengthFEALib.acquisition import Acquisition
+from BoneStrengthFEALib.anatomy.specimen import Side, Site
+from BoneStrengthFEALib.errors import InputError
+from BoneStrengthFEALib.label_map import LabelMap
+from BoneStrengthFEALib.quality import QualityReport
+from BoneStrengthFEALib.volume import Quantity, Volume, require_same_grid
+
+HU_PLAUSIBLE = (-3072.0, 32767.0)
+"""Lowest value any scanner writes (extended scales and padding) and the largest 16-bit number."""
+DARK_HU, BRIGHT_HU = -50.0, 150.0
+"""A CT of a body holds fat or air below the first and bone above the second; otherwise it is not in HU."""
+TAIL_PERCENT = 0.2
+"""Share of voxels that must lie beyond these two values [%]."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A bone to analyse.
+
+    Parameters
+    ----------
+    label
+        Label value or name in the label map.
+    site, level, side
+        What it is; None or empty takes it from the label's name.
+    """
+
+    label: int | str
+    site: Site | None = None
+    level: str = ""
+    side: Side | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """An examination.
+
+    Parameters
+    ----------
+    ct
+        CT volume [HU].
+    labels
+        Label map of the bones, on the CT's grid.
+    targets
+        Bones to analyse.
+    acquisition
+        Exam and subject.
+    tissues
+        Label map with tissues for an internal calibration, on the CT's grid; the bones' map when left out.
+    quality
+        Checks made when the CT was read.
+    files
+        Input files, for provenance.
+    """
+
+    ct: Volume
+    labels: LabelMap
+    targets: tuple[Target, ...]
+    acquisition: Acquisition
+    tissues: LabelMap | None = None
+    quality: QualityReport = QualityReport()
+    files: tuple[Path, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check that the parts belong together."""
+        if self.ct.quantity is not Quantity.HU:
+            raise InputError(f"the CT must hold HU, got {self.ct.quantity.value}")
+        check_hounsfield(self.ct)
+        require_same_grid(self.ct, self.labels.volume, "the CT and the label map")
+        if self.tissues is not None:
+            require_same_grid(self.ct, self.tissues.volume, "the CT and the tissue label map")
+        if not self.targets:
+            raise InputError("no bone to analyse; name at least one label")
+        for target in self.targets:
+            self.labels.mask(target.label)
+
+    def with_subject(self, **changes: Any) -> Study:
+        """Replace facts of the subject.
+
+        Parameters
+        ----------
+        **changes
+            Fields of Subject; those that are None leave what the image says.
+
+        Returns
+        -------
+        The study with the new subject.
+        """
+        given = {name: value for name, value in changes.items() if value is not None}
+        subject = dataclasses.replace(self.acquisition.subject, **given)
+        return dataclasses.replace(self, acquisition=dataclasses.replace(self.acquisition, subject=subject))
+
+
+def check_hounsfield(ct: Volume) -> None:
+    """Refuse a volume whose numbers cannot be Hounsfield units.
+
+    Parameters
+    ----------
+    ct
+        Volume said to hold HU.
+
+    Raises
+    ------
+    InputError
+        When the range is not that of a CT of a body.
+    """
+    low, high = float(ct.array.min()), float(ct.array.max())
+    dark, bright = np.percentile(ct.array, (TAIL_PERCENT, 100 - TAIL_PERCENT))
+    if low >= HU_PLAUSIBLE[0] and high <= HU_PLAUSIBLE[1] and dark < DARK_HU and bright > BRIGHT_HU:
+        return
+    raise InputError(
+        f"the image does not look like HU: its numbers run from {low:.4g} to {high:.4g}; expected fat or air near "
+        "-1000 to -50 and bone above 150. Apply the rescale slope and intercept, or give the original CT",
+        code="NOT_HU",
+    )
