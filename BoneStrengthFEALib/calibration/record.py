@@ -28,6 +28,10 @@ class CalibrationPoint:
         Reference value the method assigns: density [mg/cm3] or mass attenuation [cm2/g], see the method.
     fitted
         Same quantity as the fit gives it.
+    histogram_edges_hu
+        (n + 1,) bin edges of the sample's histogram [HU]; empty when none was kept.
+    histogram_counts
+        (n,) voxels per bin.
     """
 
     name: str
@@ -36,6 +40,8 @@ class CalibrationPoint:
     voxels: int
     reference: float
     fitted: float
+    histogram_edges_hu: tuple[float, ...] = ()
+    histogram_counts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

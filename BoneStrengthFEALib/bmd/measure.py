@@ -1,0 +1,43 @@
+"""Measure a specimen by its site."""
+
+from __future__ import annotations
+
+from BoneStrengthFEALib.anatomy.specimen import Site, Specimen
+from BoneStrengthFEALib.bmd.vertebra import measure_vertebra
+from BoneStrengthFEALib.calibration.record import Calibration
+from BoneStrengthFEALib.errors import CalibrationError
+from BoneStrengthFEALib.measure import Measure
+from BoneStrengthFEALib.volume import Volume, require_same_grid
+
+
+def measure(density: Volume, specimen: Specimen, calibration: Calibration) -> tuple[Measure, ...]:
+    """Measure bone mineral density.
+
+    Parameters
+    ----------
+    density
+        (K, J, I) volume [mg/cm3] on the specimen's grid.
+    specimen
+        The bone.
+    calibration
+        Calibration the density comes from, for the uncertainties.
+
+    Returns
+    -------
+    The site's measures; an empty tuple for a site without density measures.
+
+    Raises
+    ------
+    CalibrationError
+        When the density is not of the calibration's kind.
+    GeometryError
+        When density and specimen lie on different grids.
+    """
+    if density.quantity is not calibration.quantity:
+        raise CalibrationError(
+            f"the density holds {density.quantity.value} but the calibration gives {calibration.quantity.value}"
+        )
+    require_same_grid(density, specimen.regions, "the density and the specimen")
+    if specimen.site is Site.VERTEBRA:
+        return measure_vertebra(density, specimen, calibration)
+    return ()

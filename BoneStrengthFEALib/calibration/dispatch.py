@@ -1,0 +1,92 @@
+"""The one door to all calibrations."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from BoneStrengthFEALib.acquisition import Acquisition
+from BoneStrengthFEALib.calibration.internal import calibrate_air_fat_muscle, calibrate_michalski
+from BoneStrengthFEALib.calibration.record import Calibration
+from BoneStrengthFEALib.calibration.tissue_samples import collect_samples
+from BoneStrengthFEALib.errors import CalibrationError, InputError
+from BoneStrengthFEALib.label_map import LabelMap
+from BoneStrengthFEALib.settings import CalibrationSettings
+from BoneStrengthFEALib.volume import Quantity, Volume, require_same_grid
+
+logger = logging.getLogger(__name__)
+
+Method = Callable[[Volume, "LabelMap | None", Acquisition, CalibrationSettings], Calibration]
+
+
+def calibrate(
+    ct: Volume, labels: LabelMap | None, acquisition: Acquisition, settings: CalibrationSettings
+) -> Calibration:
+    """Calibrate a scan with the method the settings name; none is ever guessed.
+
+    Parameters
+    ----------
+    ct
+        (K, J, I) volume [HU].
+    labels
+        Tissues, bones or phantom rods on the CT's grid, by name; or None.
+    acquisition
+        Tube voltage and scanner.
+    settings
+        Method and its choices.
+
+    Returns
+    -------
+    The calibration; refusing checks are lines of its quality, for the caller to raise.
+
+    Raises
+    ------
+    InputError
+        When the method is unknown or its settings are missing.
+    CalibrationError
+        When it cannot be made.
+    """
+    if ct.quantity is not Quantity.HU:
+        raise CalibrationError(f"a calibration starts from HU, this volume holds {ct.quantity.value}")
+    if labels is not None:
+        require_same_grid(ct, labels.volume, "the CT and the tissue label map")
+    if settings.method not in METHODS:
+        raise InputError(f"no calibration method {settings.method!r}; choose one of {', '.join(METHODS)}")
+    calibration = METHODS[settings.method](ct, labels, acquisition, settings)
+    logger.info("calibration %s: coefficients %s", calibration.method, calibration.coefficients)
+    return calibration
+
+
+def _michalski(
+    ct: Volume, labels: LabelMap | None, _acquisition: Acquisition, settings: CalibrationSettings
+) -> Calibration:
+    return calibrate_michalski(collect_samples(ct, labels), settings.tissues)
+
+
+def _air_fat_muscle(
+    ct: Volume, labels: LabelMap | None, acquisition: Acquisition, settings: CalibrationSettings
+) -> Calibration:
+    return calibrate_air_fat_muscle(collect_samples(ct, labels), settings.tissues, acquisition)
+
+
+def _given(
+    _ct: Volume, _labels: LabelMap | None, _acquisition: Acquisition, settings: CalibrationSettings
+) -> Calibration:
+    slope, intercept = settings.slope_mg_cm3_per_hu, settings.intercept_mg_cm3
+    kinds = {"K2HPO4": Quantity.K2HPO4, "CAHA": Quantity.CAHA}
+    if slope is None or intercept is None or settings.density_kind.upper() not in kinds:
+        raise InputError(
+            "calibration given-linear needs slope_mg_cm3_per_hu, intercept_mg_cm3 and density_kind (K2HPO4 or CAHA), "
+            f"got {slope}, {intercept} and {settings.density_kind!r}"
+        )
+    if slope <= 0:
+        raise InputError(f"slope_mg_cm3_per_hu must be positive, got {slope}; density rises with HU")
+    source = "slope and intercept given by the user"
+    return Calibration("given-linear", kinds[settings.density_kind.upper()], (intercept, slope), source=source)
+
+
+METHODS: dict[str, Method] = {
+    "internal-michalski2020": _michalski,
+    "internal-air-fat-muscle": _air_fat_muscle,
+    "given-linear": _given,
+}

@@ -1,0 +1,67 @@
+"""Ordinary least squares through a few points, with the covariance of its parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from BoneStrengthFEALib.errors import CalibrationError
+from BoneStrengthFEALib.volume import FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """A fitted line y = intercept + slope * x.
+
+    Parameters
+    ----------
+    intercept, slope
+        Parameters in the units of y and y/x.
+    covariance
+        (2, 2) covariance of (intercept, slope).
+    r_squared
+        Coefficient of determination.
+    residuals
+        (n,) measured minus fitted y.
+    """
+
+    intercept: float
+    slope: float
+    covariance: FloatArray
+    r_squared: float
+    residuals: FloatArray
+
+
+def fit_line(x: FloatArray, y: FloatArray, y_variance: FloatArray | None = None) -> Line:
+    """Fit a line without weights.
+
+    Parameters
+    ----------
+    x, y
+        (n,) points, n >= 2.
+    y_variance
+        (n,) variance of each y from sampling; added to the variance that the residuals show.
+
+    Returns
+    -------
+    The line. Its covariance is H (s2 I + diag(y_variance)) H^T with H = (X^T X)^-1 X^T and s2 the residual variance
+    on n - 2 degrees of freedom (zero for n = 2).
+
+    Raises
+    ------
+    CalibrationError
+        When there are fewer than two different x.
+    """
+    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    if len(x) < 2 or np.ptp(x) == 0.0:
+        raise CalibrationError(f"a line needs two different points, got x = {x.tolist()}; check the samples")
+    design = np.stack((np.ones_like(x), x), axis=1)
+    hat = np.linalg.pinv(design)
+    intercept, slope = hat @ y
+    residuals = y - design @ (intercept, slope)
+    scatter = float(residuals @ residuals) / (len(x) - 2) if len(x) > 2 else 0.0
+    variance = scatter + (np.zeros_like(x) if y_variance is None else np.asarray(y_variance, dtype=np.float64))
+    total = float(((y - y.mean()) ** 2).sum())
+    r_squared = 1.0 - float(residuals @ residuals) / total if total > 0 else 0.0
+    return Line(float(intercept), float(slope), (hat * variance) @ hat.T, r_squared, residuals)
