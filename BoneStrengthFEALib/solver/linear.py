@@ -1,0 +1,230 @@
+"""Linear solution: conjugate gradients on the element operator, preconditioned by multigrid.
+
+References
+----------
+[1] Saad (2003), Iterative Methods for Sparse Linear Systems, 2nd ed., algorithm 9.1 (preconditioned CG).
+[2] Notay (2000), Flexible conjugate gradients, SIAM J. Sci. Comput. 22:1444, doi:10.1137/S1064827599362314.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from BoneStrengthFEALib.errors import ConvergenceError
+from BoneStrengthFEALib.fe_model import FeModel
+from BoneStrengthFEALib.progress import ProgressCallback, no_progress
+from BoneStrengthFEALib.solver import memory
+from BoneStrengthFEALib.solver import vector_kernels as vk
+from BoneStrengthFEALib.solver.compiling import Team
+from BoneStrengthFEALib.solver.multigrid import Multigrid, run_over, sum_over
+from BoneStrengthFEALib.solver.solution import Solution, SolverOptions
+from BoneStrengthFEALib.solver.system import System, build_system, choose_backend
+from BoneStrengthFEALib.volume import FloatArray
+
+Preconditioner = Callable[[FloatArray], FloatArray]
+
+STAGE_SETUP, STAGE_SOLVE = "solver setup", "solving"
+CHECK_EVERY = 50
+"""Recompute the true residual after so many iterations; the recurrence drifts."""
+AIM_BELOW = 0.7
+"""The recurrence aims below the tolerance by this factor, so that the true residual passes as well."""
+STUCK_RATIO = 0.9
+"""A round that leaves more than this share of the residual makes no progress."""
+
+
+def solve_linear(
+    model: FeModel, options: SolverOptions | None = None, callback: ProgressCallback = no_progress
+) -> Solution:
+    """Solve a linear-elastic voxel model.
+
+    Parameters
+    ----------
+    model
+        Model.
+    options
+        Tolerance, threads, backend, memory limit.
+    callback
+        Progress; may raise to cancel.
+
+    Returns
+    -------
+    Displacements, reactions, residual history. Stops when |P(f - K u)| <= tolerance |P(f - K u_0)|, where P
+    projects onto the free displacements and u_0 holds the prescribed values only.
+
+    Raises
+    ------
+    ModelError
+        When the model is contradictory or floats away.
+    MemoryLimitError
+        When it will not fit, before anything is allocated.
+    ConvergenceError
+        When the tolerance is not reached; carries the history.
+    """
+    options = options or SolverOptions()
+    backend = choose_backend(options.backend)
+    estimate = memory.require(model, options.memory_limit_bytes, backend)
+    team = Team(options.threads)
+    try:
+        callback(STAGE_SETUP, 0.0)
+        began = time.perf_counter()
+        system = build_system(model, team, backend)
+        precondition = make_preconditioner(system, team)
+        callback(STAGE_SETUP, 1.0)
+        ready = time.perf_counter()
+        displacement, history = _solve(system, precondition, options, team, callback)
+        seconds = (ready - began, time.perf_counter() - ready)
+    finally:
+        team.close()
+    return _solution(system, displacement, history, _numbers(system, history, seconds, team.threads, estimate))
+
+
+def make_preconditioner(system: System, team: Team) -> Preconditioner:
+    """Multigrid where kernels are compiled, Jacobi otherwise.
+
+    Parameters
+    ----------
+    system
+        System.
+    team
+        Threads.
+
+    Returns
+    -------
+    Function from (n, 3) residual to (n, 3) correction.
+    """
+    if system.backend == "numba":
+        held = system.constraints.fixed.copy()
+        for plane in system.constraints.planes:
+            held[plane.dofs] = plane.prescribed_mm is not None
+        fixed = (system.constraints.fixed.reshape(-1, 3), held.reshape(-1, 3))
+        grid: Preconditioner = Multigrid(
+            system.mesh.elements, system.bricks, *fixed, system.elasticities, system.spacing_mm, team
+        )
+        return grid
+    inverse = 1.0 / np.maximum(system.operator.diagonal(), np.finfo(np.float64).tiny)
+    return lambda residual: inverse * residual
+
+
+@dataclass(eq=False)
+class _Iteration:
+    """State of one solution: what is solved, how, and the residuals so far."""
+
+    system: System
+    precondition: Preconditioner
+    options: SolverOptions
+    team: Team
+    callback: ProgressCallback
+    initial: float
+    history: list[float]
+
+    def done(self) -> bool:
+        """Whether the tolerance is reached or the iterations are used up."""
+        return self.history[-1] <= self.options.tolerance or len(self.history) > self.options.max_iterations
+
+    def round(self, u: FloatArray, r: FloatArray) -> None:
+        """Conjugate gradients [1, algorithm 9.1] from u with residual r, both updated, until a check is due."""
+        project, team = self.system.constraints.project, self.team
+        p, r_before, rz_before = np.zeros_like(r), r.copy(), 0.0
+        for count in range(1, CHECK_EVERY + 1):
+            z = self.precondition(r).astype(np.float64)
+            project(z.reshape(-1))
+            rz = sum_over(team, vk.dot, r, z)
+            # flexible beta [2]: the preconditioner is neither linear nor exact
+            beta = 0.0 if count == 1 else (rz - sum_over(team, vk.dot, r_before, z)) / rz_before
+            run_over(team, vk.update_direction, p, z, beta)
+            q = self.system.operator.apply(p)
+            project(q.reshape(-1))
+            curvature = sum_over(team, vk.dot, p, q)
+            if not (np.isfinite(curvature) and curvature > 0.0):
+                return
+            r_before[...], rz_before = r, rz
+            squares = sum_over(team, vk.update_solution, u, r, p, q, sum_over(team, vk.dot, p, r) / curvature)
+            self.history.append(float(np.sqrt(squares)) / self.initial)
+            self.callback(STAGE_SOLVE, _log_fraction(self.history[-1], self.options.tolerance))
+            if (
+                self.history[-1] <= AIM_BELOW * self.options.tolerance
+                or len(self.history) > self.options.max_iterations
+            ):
+                return
+
+
+def _solve(
+    system: System, precondition: Preconditioner, options: SolverOptions, team: Team, callback: ProgressCallback
+) -> tuple[FloatArray, tuple[float, ...]]:
+    u = system.constraints.given_mm.reshape(-1, 3).copy()
+    residual = _true_residual(system, u)
+    initial = float(np.linalg.norm(residual))
+    if initial == 0.0:
+        return u, (0.0,)
+    state = _Iteration(system, precondition, options, team, callback, initial, [1.0])
+    while not state.done():
+        before, steps = state.history[-1], len(state.history)
+        state.round(u, residual)
+        residual = _true_residual(system, u)
+        state.history[-1] = float(np.linalg.norm(residual)) / initial
+        stuck = len(state.history) == steps or state.history[-1] > STUCK_RATIO * before
+        if stuck and not (isinstance(precondition, Multigrid) and precondition.retreat()):
+            break
+    if state.history[-1] > options.tolerance:
+        raise ConvergenceError(
+            f"the solver reached a relative residual of {state.history[-1]:.2e} after {len(state.history) - 1} "
+            f"iterations, {options.tolerance:.0e} was asked for; check that the boundary conditions hold the model, "
+            "or raise solver.max_iterations",
+            tuple(state.history),
+        )
+    callback(STAGE_SOLVE, 1.0)
+    return u, tuple(state.history)
+
+
+def _log_fraction(residual: float, tolerance: float) -> float:
+    return float(np.clip(np.log(max(residual, 1e-300)) / np.log(tolerance), 0.0, 0.99))
+
+
+def _true_residual(system: System, u: FloatArray) -> FloatArray:
+    residual = system.constraints.force_n.reshape(-1, 3) - system.operator.apply(u)
+    system.constraints.project(residual.reshape(-1))
+    return residual
+
+
+def _solution(system: System, u: FloatArray, history: tuple[float, ...], numbers: Mapping[str, float]) -> Solution:
+    internal = system.operator.apply(u)
+    support = (internal - system.constraints.force_n.reshape(-1, 3)).ravel()
+    reactions: dict[str, FloatArray] = {}
+    for name, dofs in system.constraints.sets.items():
+        reactions[name] = np.bincount(dofs % 3, support[dofs], 3).astype(np.float64)
+    motion: dict[str, FloatArray] = {}
+    for plane in system.constraints.planes:
+        total = support[plane.dofs] if plane.prescribed_mm is not None else internal.ravel()[plane.dofs]
+        reactions[plane.name] = np.bincount(plane.dofs % 3, total, 3).astype(np.float64)
+        motion[plane.name] = np.linalg.lstsq(plane.shape_functions, u.ravel()[plane.dofs], rcond=None)[0]
+    return Solution(
+        nodes=system.mesh.nodes,
+        displacement_mm=u,
+        reactions_n=reactions,
+        platen_motion=motion,
+        relative_residuals=history,
+        energy_n_mm=0.5 * float(np.vdot(u, internal)),
+        removed_elements=system.removed_elements,
+        numbers=numbers,
+        backend=system.backend,
+    )
+
+
+def _numbers(
+    system: System, history: tuple[float, ...], seconds: tuple[float, float], threads: int, estimate: int
+) -> dict[str, float]:
+    return {
+        "elements": float(len(system.mesh.elements)),
+        "nodes": float(system.mesh.nodes.size),
+        "free_dofs": float((~system.constraints.fixed).sum()),
+        "iterations": float(len(history) - 1),
+        "relative_residual": history[-1],
+        "seconds_setup": seconds[0],
+        "seconds_solve": seconds[1],
+        "threads": float(threads),
+        "memory_estimate_bytes": float(estimate),
+    }

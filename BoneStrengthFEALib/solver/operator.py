@@ -1,0 +1,156 @@
+"""The element operator of one level: K u without a matrix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from BoneStrengthFEALib.solver.compiling import Team
+from BoneStrengthFEALib.solver.element import brick_stiffness
+from BoneStrengthFEALib.solver.kernels import add_diagonal, apply_range
+from BoneStrengthFEALib.volume import Array, FloatArray
+
+SERIAL_BELOW = 20_000
+"""Below so many elements handing work to threads costs more than it saves."""
+
+
+@dataclass(frozen=True, eq=False)
+class Bricks:
+    """Equal boxes with a stiffness of their own each.
+
+    Parameters
+    ----------
+    corners
+        (m, 8) int32 node of each corner.
+    layers
+        (m,) position along the axis that threads share out; elements are sorted by it.
+    coefficients
+        (3, m) float32 or float64 factors of the three stiffness bases.
+    node_count
+        Number of nodes.
+    """
+
+    corners: npt.NDArray[np.int32]
+    layers: npt.NDArray[np.int32]
+    coefficients: FloatArray
+    node_count: int
+
+
+class ElementOperator:
+    """K u and the diagonal of K, for any real type.
+
+    Parameters
+    ----------
+    bricks
+        Elements.
+    blocks
+        (3, 8, 6) mirror blocks of the stiffness bases, divided by 8.
+    team
+        Threads.
+    """
+
+    def __init__(self, bricks: Bricks, blocks: FloatArray, team: Team) -> None:
+        self.bricks = bricks
+        self.team = team
+        self._blocks = {np.dtype(t): blocks.astype(t) for t in (np.float32, np.float64)}
+        self._phases = _two_colours(bricks.layers, team.threads)
+
+    def apply(self, u: FloatArray) -> FloatArray:
+        """Multiply by the stiffness.
+
+        Parameters
+        ----------
+        u
+            (n, 3) displacements; float32 or float64.
+
+        Returns
+        -------
+        (n, 3) forces of the same type.
+        """
+        f = np.zeros_like(u)
+        for phase in self._phases:
+            self.team.run(apply_range, [self._call(u, f, first, last) for first, last in phase])
+        return f
+
+    def _call(self, u: FloatArray, f: FloatArray, first: int, last: int) -> tuple[Any, ...]:
+        return (u, f, self.bricks.corners, self.bricks.coefficients, self._blocks[u.dtype], first, last)
+
+    def diagonal(self) -> FloatArray:
+        """Diagonal of the stiffness.
+
+        Returns
+        -------
+        (n, 3) float64.
+        """
+        # with normalised transforms every corner holds the mean of the transformed diagonal; blocks are divided by 8
+        blocks = self._blocks[np.dtype(np.float64)]
+        per_basis = np.ascontiguousarray(blocks[:, :, :3].sum(axis=1))
+        out = np.zeros((self.bricks.node_count, 3))
+        add_diagonal(out, self.bricks.corners, self.bricks.coefficients, per_basis)
+        return out
+
+
+class AssembledOperator:
+    """The same operator as a sparse matrix, for machines without numba.
+
+    Parameters
+    ----------
+    bricks
+        Elements.
+    elasticities
+        Three (6, 6) material stiffness bases.
+    spacing_mm
+        Element size (dx, dy, dz) [mm].
+    """
+
+    def __init__(self, bricks: Bricks, elasticities: list[Array], spacing_mm: tuple[float, float, float]) -> None:
+        matrices = np.stack([brick_stiffness(e, spacing_mm).ravel() for e in elasticities])
+        dofs = (3 * bricks.corners[:, :, None].astype(np.int64) + np.arange(3)).reshape(-1, 24)
+        size = 3 * bricks.node_count
+        values = bricks.coefficients.T.astype(np.float64) @ matrices
+        rows, columns = np.repeat(dofs, 24, axis=1), np.tile(dofs, (1, 24))
+        self.matrix = sparse.coo_matrix((values.ravel(), (rows.ravel(), columns.ravel())), (size, size)).tocsr()
+
+    def apply(self, u: FloatArray) -> FloatArray:
+        """Multiply by the stiffness.
+
+        Parameters
+        ----------
+        u
+            (n, 3) displacements.
+
+        Returns
+        -------
+        (n, 3) forces.
+        """
+        return np.asarray(self.matrix @ u.ravel()).reshape(u.shape)
+
+    def diagonal(self) -> FloatArray:
+        """Diagonal of the stiffness.
+
+        Returns
+        -------
+        (n, 3).
+        """
+        return np.asarray(self.matrix.diagonal()).reshape(-1, 3)
+
+
+def _two_colours(layers: npt.NDArray[np.int32], threads: int) -> list[list[tuple[int, int]]]:
+    # slabs of at least two layers: slabs of one colour share no node, so no two threads add to one number
+    size = layers.size
+    if threads == 1 or size < SERIAL_BELOW:
+        return [[(0, size)]]
+    targets = np.linspace(0, size, 2 * threads + 1)[1:-1]
+    cuts = [0]
+    for target in targets:
+        layer = layers[int(target)]
+        cut = int(np.searchsorted(layers, layer, side="left"))
+        if cut > cuts[-1] and layer - layers[cuts[-1]] >= 2:
+            cuts.append(cut)
+    cuts.append(size)
+    slabs = list(zip(cuts[:-1], cuts[1:], strict=True))
+    return [slabs[0::2], slabs[1::2]] if len(slabs) > 1 else [slabs]
