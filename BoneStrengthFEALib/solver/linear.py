@@ -20,9 +20,10 @@ from BoneStrengthFEALib.progress import ProgressCallback, no_progress
 from BoneStrengthFEALib.solver import memory
 from BoneStrengthFEALib.solver import vector_kernels as vk
 from BoneStrengthFEALib.solver.compiling import Team
-from BoneStrengthFEALib.solver.multigrid import Multigrid, run_over, sum_over
+from BoneStrengthFEALib.solver.multigrid import Multigrid
 from BoneStrengthFEALib.solver.solution import Solution, SolverOptions
 from BoneStrengthFEALib.solver.system import System, build_system, choose_backend
+from BoneStrengthFEALib.solver.teamwork import run_over, sum_over
 from BoneStrengthFEALib.volume import FloatArray
 
 Preconditioner = Callable[[FloatArray], FloatArray]

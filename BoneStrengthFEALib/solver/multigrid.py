@@ -16,13 +16,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import eigvalsh_tridiagonal
 
 from BoneStrengthFEALib.solver import vector_kernels as vk
 from BoneStrengthFEALib.solver.coarsening import CoarseLevel, coarsen
 from BoneStrengthFEALib.solver.compiling import Team
-from BoneStrengthFEALib.solver.element import brick_stiffness, mirror_blocks
-from BoneStrengthFEALib.solver.operator import SERIAL_BELOW, Bricks, ElementOperator
+from BoneStrengthFEALib.solver.element import mirror_blocks
+from BoneStrengthFEALib.solver.operator import Bricks, ElementOperator
+from BoneStrengthFEALib.solver.spectrum import element_bound, largest_eigenvalue
+from BoneStrengthFEALib.solver.teamwork import pieces, run_over, sum_over
 from BoneStrengthFEALib.volume import FloatArray
 
 DEGREE = 4
@@ -31,8 +32,6 @@ SMOOTHING_RANGE = 16.0
 """The smoother damps eigenvalues from lambda_max / SMOOTHING_RANGE up."""
 SAFETY = 1.06
 """Margin on the estimated lambda_max."""
-LANCZOS_STEPS = 10
-"""Lanczos steps for lambda_max."""
 COARSEST_NODES = 400
 """Solve directly at or below so many nodes."""
 POROUS_NODES_PER_ELEMENT = 1.3
@@ -121,7 +120,7 @@ class Multigrid:
         fixed, coarse_fixed = held
         while True:
             blocks = np.stack([mirror_blocks(e, spacing_mm) for e in self._elasticities]) / 8.0
-            bound = _element_bound(bricks.coefficients, self._elasticities, spacing_mm)
+            bound = element_bound(bricks.coefficients, self._elasticities, spacing_mm)
             level = _make_level(ElementOperator(bricks, blocks, self.team), fixed, bound, self.porous)
             self.levels.append(level)
             if bricks.node_count <= COARSEST_NODES or len(elements) == 1:
@@ -224,120 +223,14 @@ class Multigrid:
         run_over(self.team, kernel, *arguments)
 
 
-def sum_over(team: Team, kernel: Callable[..., Any], *arguments: Any) -> float:
-    """Sum the results of a vector kernel over equal pieces of its arrays.
-
-    Parameters
-    ----------
-    team
-        Threads.
-    kernel
-        Compiled kernel over flat arrays that returns a number.
-    arguments
-        Arrays of equal size and numbers.
-
-    Returns
-    -------
-    The sum, the same for the same number of threads.
-    """
-    return float(sum(run_over(team, kernel, *arguments)))
-
-
-def run_over(team: Team, kernel: Callable[..., Any], *arguments: Any) -> list[Any]:
-    """Run a vector kernel over equal pieces of its arrays.
-
-    Parameters
-    ----------
-    team
-        Threads.
-    kernel
-        Compiled kernel over flat arrays.
-    arguments
-        Arrays of equal size and numbers.
-
-    Returns
-    -------
-    The kernel's results, piece by piece.
-    """
-    size = next(a.size for a in arguments if isinstance(a, np.ndarray))
-    flat = [a.reshape(-1) if isinstance(a, np.ndarray) else a for a in arguments]
-    calls = [
-        tuple(a[first:last] if isinstance(a, np.ndarray) else a for a in flat)
-        for first, last in pieces(size, team.threads)
-    ]
-    return team.run(kernel, calls)
-
-
-def pieces(size: int, threads: int) -> list[tuple[int, int]]:
-    """Cut a range into one piece per thread.
-
-    Parameters
-    ----------
-    size
-        Length of the range.
-    threads
-        Number of pieces, unless the range is too short to share.
-
-    Returns
-    -------
-    Pairs (first, last).
-    """
-    if threads == 1 or size < 3 * SERIAL_BELOW:
-        return [(0, size)]
-    cuts = np.linspace(0, size, threads + 1).astype(int).tolist()
-    return list(zip(cuts[:-1], cuts[1:], strict=True))
-
-
 def _make_level(operator: ElementOperator, fixed: npt.NDArray[np.bool_], bound: float, porous: bool) -> Level:
     diagonal = operator.diagonal()
     inverse = np.zeros(diagonal.shape, np.float32)
     free = ~fixed & (diagonal > 0)
     inverse[free] = 1.0 / diagonal[free]
     # single stiff elements in porous or very uneven bone reach the bound and escape an estimate
-    estimate = bound if porous else min(bound, SAFETY * _largest_eigenvalue(operator, inverse))
+    estimate = bound if porous else min(bound, SAFETY * largest_eigenvalue(operator, inverse))
     return Level(operator, inverse, estimate, bound)
-
-
-def _element_bound(
-    coefficients: FloatArray, elasticities: list[FloatArray], spacing_mm: tuple[float, float, float]
-) -> float:
-    # lambda_max(D^-1 K) <= max over elements of lambda_max(D_e^-1 K_e) (Wathen 1987, IMA J. Numer. Anal. 7:449)
-    materials: list[FloatArray] = []
-    isotropic = coefficients[1] > 0
-    if isotropic.any():
-        ratio = float((coefficients[0, isotropic] / coefficients[1, isotropic]).max())
-        materials.append(ratio * elasticities[0] + elasticities[1])
-    if coefficients[2].any():
-        materials.append(elasticities[2])
-    bound = 0.0
-    for material in materials:
-        stiffness = brick_stiffness(material, spacing_mm)
-        root = 1.0 / np.sqrt(np.diag(stiffness))
-        bound = max(bound, float(np.linalg.eigvalsh(root[:, None] * stiffness * root)[-1]))
-    return bound
-
-
-def _largest_eigenvalue(operator: ElementOperator, inverse_diagonal: FloatArray) -> float:
-    # Lanczos [3, algorithm 6.15] on D^-1/2 K D^-1/2; it finds the end of the spectrum in a third of the steps that
-    # power iteration needs. The start is random (all frequencies), its seed fixed for repeatable results.
-    root = np.sqrt(inverse_diagonal)
-    v: FloatArray = np.random.default_rng(20_01).standard_normal(root.shape).astype(np.float32) * (root > 0)
-    v = v / np.float32(max(float(np.linalg.norm(v)), 1e-30))
-    before: FloatArray = np.zeros_like(v)
-    beta = 0.0
-    diagonal: list[float] = []
-    off: list[float] = []
-    for _ in range(LANCZOS_STEPS):
-        w: FloatArray = root * operator.apply(root * v) - np.float32(beta) * before
-        alpha = float(np.vdot(w, v))
-        w = w - np.float32(alpha) * v
-        beta = float(np.linalg.norm(w))
-        diagonal.append(alpha)
-        off.append(beta)
-        if beta < 1e-6:
-            break
-        before, v = v, np.asarray(w / np.float32(beta))
-    return max(float(eigvalsh_tridiagonal(np.array(diagonal), np.array(off[:-1]))[-1]), 1e-6)
 
 
 def _dense_inverse(level: Level, fixed: npt.NDArray[np.bool_]) -> FloatArray:

@@ -1,0 +1,87 @@
+"""The largest eigenvalue of D^-1 K, which the Chebyshev smoother needs.
+
+References
+----------
+[1] Saad (2003), Iterative Methods for Sparse Linear Systems, 2nd ed., algorithm 6.15 (Lanczos).
+[2] Wathen (1987), Realistic eigenvalue bounds for the Galerkin mass matrix, IMA J. Numer. Anal. 7:449.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.linalg import eigvalsh_tridiagonal
+
+from BoneStrengthFEALib.solver.element import brick_stiffness
+from BoneStrengthFEALib.solver.operator import ElementOperator
+from BoneStrengthFEALib.volume import FloatArray
+
+LANCZOS_STEPS = 10
+"""Lanczos steps."""
+
+
+def element_bound(
+    coefficients: FloatArray, elasticities: list[FloatArray], spacing_mm: tuple[float, float, float]
+) -> float:
+    """Bound that holds for any mesh: the largest eigenvalue of a single element [2].
+
+    Parameters
+    ----------
+    coefficients
+        (3, m) stiffness factors.
+    elasticities
+        Three (6, 6) stiffness bases.
+    spacing_mm
+        Element size [mm].
+
+    Returns
+    -------
+    max over elements of lambda_max(D_e^-1 K_e), dimensionless.
+    """
+    materials: list[FloatArray] = []
+    isotropic = coefficients[1] > 0
+    if isotropic.any():
+        ratio = float((coefficients[0, isotropic] / coefficients[1, isotropic]).max())
+        materials.append(ratio * elasticities[0] + elasticities[1])
+    if coefficients[2].any():
+        materials.append(elasticities[2])
+    bound = 0.0
+    for material in materials:
+        stiffness = brick_stiffness(material, spacing_mm)
+        root = 1.0 / np.sqrt(np.diag(stiffness))
+        bound = max(bound, float(np.linalg.eigvalsh(root[:, None] * stiffness * root)[-1]))
+    return bound
+
+
+def largest_eigenvalue(operator: ElementOperator, inverse_diagonal: FloatArray) -> float:
+    """Estimate by Lanczos [1] on D^-1/2 K D^-1/2, a lower bound.
+
+    Parameters
+    ----------
+    operator
+        K.
+    inverse_diagonal
+        (n, 3) float32 inverse diagonal; zero where held.
+
+    Returns
+    -------
+    Estimate, dimensionless.
+    """
+    # the start is random (all frequencies), its seed fixed for repeatable results
+    root = np.sqrt(inverse_diagonal)
+    v: FloatArray = np.random.default_rng(20_01).standard_normal(root.shape).astype(np.float32) * (root > 0)
+    v = v / np.float32(max(float(np.linalg.norm(v)), 1e-30))
+    before: FloatArray = np.zeros_like(v)
+    beta = 0.0
+    diagonal: list[float] = []
+    off: list[float] = []
+    for _ in range(LANCZOS_STEPS):
+        w: FloatArray = root * operator.apply(root * v) - np.float32(beta) * before
+        alpha = float(np.vdot(w, v))
+        w = w - np.float32(alpha) * v
+        beta = float(np.linalg.norm(w))
+        diagonal.append(alpha)
+        off.append(beta)
+        if beta < 1e-6:
+            break
+        before, v = v, np.asarray(w / np.float32(beta))
+    return max(float(eigvalsh_tridiagonal(np.array(diagonal), np.array(off[:-1]))[-1]), 1e-6)
