@@ -32,6 +32,7 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".partial-", suffix="".join(path.suffixes))
         os.close(handle)
+        _usual_permissions(Path(name))
     except OSError as error:
         raise _output_error(path, error) from error
     temporary = Path(name)
@@ -102,6 +103,13 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _output_error(path, error) from error
+
+
+def _usual_permissions(path: Path) -> None:
+    # mkstemp lets only the owner read; results follow the user's umask like any other file
+    mask = os.umask(0)
+    os.umask(mask)
+    path.chmod(0o666 & ~mask)
 
 
 def _output_error(path: Path, error: OSError) -> OutputError:

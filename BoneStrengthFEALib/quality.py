@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from BoneStrengthFEALib.errors import RefusedError
@@ -63,6 +63,28 @@ class QualityReport:
     def warnings(self) -> tuple[QualityLine, ...]:
         """Lines that warn."""
         return tuple(line for line in self.lines if line.outcome is Outcome.WARN)
+
+    def accepting(self, codes: Iterable[str]) -> QualityReport:
+        """Turn refusals that the user takes responsibility for into warnings.
+
+        Parameters
+        ----------
+        codes
+            Codes of checks.
+
+        Returns
+        -------
+        The report with these refusals as warnings that say so.
+        """
+        chosen = set(codes)
+        return QualityReport(
+            tuple(
+                replace(line, outcome=Outcome.WARN, action=f"accepted by the user. {line.action}".strip())
+                if line.outcome is Outcome.REFUSE and line.check in chosen
+                else line
+                for line in self.lines
+            )
+        )
 
     def merged(self, lines: Iterable[QualityLine]) -> QualityReport:
         """Add lines.

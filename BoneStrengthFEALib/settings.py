@@ -65,6 +65,8 @@ class ModelSettings:
         Strength criterion ids.
     cap_mm
         Thickness of PMMA caps or pads [mm].
+    conversions
+        Ids of density conversions from the calibration's kind to the law's, in order; none is ever implied.
     """
 
     voxel_mm: float | None = None
@@ -73,6 +75,7 @@ class ModelSettings:
     analysis: str = "linear"
     criteria: tuple[str, ...] = ()
     cap_mm: float | None = None
+    conversions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

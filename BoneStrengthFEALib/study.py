@@ -58,6 +58,8 @@ class Study:
         Exam and subject.
     tissues
         Label map with tissues for an internal calibration, on the CT's grid; the bones' map when left out.
+    parts
+        Finer label map with the names of vertebral bodies, on the CT's grid; bodies are found by shape when left out.
     quality
         Checks made when the CT was read.
     files
@@ -69,6 +71,7 @@ class Study:
     targets: tuple[Target, ...]
     acquisition: Acquisition
     tissues: LabelMap | None = None
+    parts: LabelMap | None = None
     quality: QualityReport = QualityReport()
     files: tuple[Path, ...] = ()
 
@@ -80,6 +83,8 @@ class Study:
         require_same_grid(self.ct, self.labels.volume, "the CT and the label map")
         if self.tissues is not None:
             require_same_grid(self.ct, self.tissues.volume, "the CT and the tissue label map")
+        if self.parts is not None:
+            require_same_grid(self.ct, self.parts.volume, "the CT and the parts label map")
         if not self.targets:
             raise InputError("no bone to analyse; name at least one label")
         for target in self.targets:

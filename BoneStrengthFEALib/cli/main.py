@@ -20,9 +20,9 @@ def commands() -> tuple[ModuleType, ...]:
     -------
     Modules with add_parser(subparsers) and run(arguments) -> exit code.
     """
-    from BoneStrengthFEALib.cli import info
+    from BoneStrengthFEALib.cli import demo, info, run
 
-    return (info,)
+    return (run, demo, info)
 
 
 def build_parser() -> argparse.ArgumentParser:

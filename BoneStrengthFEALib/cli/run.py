@@ -1,0 +1,132 @@
+"""Command ``run``: one examination from images to report."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from BoneStrengthFEALib.cli.progress_bar import make_progress
+from BoneStrengthFEALib.cli.study_arguments import add_study_arguments, settings_of, study_of
+from BoneStrengthFEALib.output_folder import check_target, filling
+from BoneStrengthFEALib.progress import no_progress
+from BoneStrengthFEALib.results import StudyResults
+from BoneStrengthFEALib.settings import Settings
+from BoneStrengthFEALib.study import Study
+
+EXAMPLE = """example:
+  bone-strength-fea run ct.nii.gz --labels vertebrae.nii.gz --numbering totalsegmentator --label vertebrae_L1 \\
+      --tissues total.nii.gz --sex F --age 71 --out results/case1
+
+The result folder holds report.html, results.json, measures.csv and pictures; it appears only when all is well.
+Exit codes: 0 done, 1 refused or failed (the reason is printed), 2 wrong input, 130 cancelled."""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command.
+
+    Parameters
+    ----------
+    subparsers
+        Where to add it.
+    """
+    parser = subparsers.add_parser(
+        "run",
+        help="measure density and strength of bones in one CT",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_study_arguments(parser)
+    add_output_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def add_output_arguments(parser: argparse.ArgumentParser, default: Path | None = None) -> None:
+    """Add what says where results go and how progress is shown.
+
+    Parameters
+    ----------
+    parser
+        Parser of a command.
+    default
+        Result folder when none is given; None makes it required.
+    """
+    output = parser.add_argument_group("output")
+    output.add_argument("--out", type=Path, required=default is None, default=default, help="result folder")
+    output.add_argument("--overwrite", action="store_true", help="replace earlier results in the folder")
+    output.add_argument("--images", action="store_true", help="write density volume and regions as NIfTI too")
+    output.add_argument("--progress-lines", action="store_true", help="print progress as lines for a parent process")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run one examination.
+
+    Parameters
+    ----------
+    arguments
+        Parsed arguments.
+
+    Returns
+    -------
+    Exit code.
+    """
+    check_target(arguments.out, arguments.overwrite)
+    settings = settings_of(arguments)
+    results = run_study(study_of(arguments), settings, arguments)
+    print_results(results, arguments.out)
+    return 0
+
+
+def run_study(study: Study, settings: Settings, arguments: argparse.Namespace) -> StudyResults:
+    """Run the chain with progress and write the result folder.
+
+    Parameters
+    ----------
+    study
+        The examination.
+    settings
+        Settings.
+    arguments
+        Output arguments.
+
+    Returns
+    -------
+    The results.
+    """
+    # imported here: they load the solver's compiler, which "--help" must not wait for
+    from BoneStrengthFEALib import pipeline
+    from BoneStrengthFEALib.outcome_files import write_outcome
+
+    progress = make_progress(arguments.progress_lines)
+    try:
+        outcome = pipeline.run(study, settings, progress or no_progress)
+    finally:
+        if progress is not None:
+            progress.close()
+    with filling(arguments.out, arguments.overwrite) as folder:
+        return write_outcome(study, outcome, folder, arguments.images)
+
+
+def print_results(results: StudyResults, folder: Path) -> None:
+    """Print the headline numbers and where the report is.
+
+    Parameters
+    ----------
+    results
+        Results.
+    folder
+        Result folder.
+    """
+    print(f"{'bone':<8}{'failure load':>14}{'stiffness':>16}{'trabecular vBMD':>20}   class")
+    for site in results.sites:
+        if not site.strengths:
+            print(f"{site.name:<8}refused: {'; '.join(line.check for line in site.quality.refused)}")
+            continue
+        strength, density = site.strengths[0], site.bmd[0]
+        classes = [line.classification for line in site.risk if line.unit == "N"] or ["not classified"]
+        print(
+            f"{site.name:<8}{strength.force_n:>12.0f} N{strength.stiffness_n_per_mm:>11.0f} N/mm"
+            f"{density.value:>14.1f} {density.unit}   {classes[0]}, {density.classification}"
+        )
+    if results.risk is not None:
+        print(f"fracture-risk class: {results.risk.classification} (research use only)")
+    print(f"report: {(folder / 'report.html').resolve()}")

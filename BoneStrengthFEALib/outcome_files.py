@@ -1,0 +1,115 @@
+"""An outcome as files: results.json, measures.csv, pictures, report."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+
+from BoneStrengthFEALib.atomic_files import write_text
+from BoneStrengthFEALib.image_files import write_volume
+from BoneStrengthFEALib.pipeline import Outcome
+from BoneStrengthFEALib.report import slice_pictures, strain_pictures, write_html
+from BoneStrengthFEALib.results import SiteResult, StudyResults, write_results
+from BoneStrengthFEALib.site_analysis import SiteFields
+from BoneStrengthFEALib.study import Study
+from BoneStrengthFEALib.volume import FloatArray
+
+COLUMNS = ("site", "level", "side", "measure", "value", "unit", "standard_uncertainty", "class", "source")
+
+
+def write_outcome(study: Study, outcome: Outcome, folder: Path, images: bool = False) -> StudyResults:
+    """Write all files of an outcome.
+
+    Parameters
+    ----------
+    study
+        The examination.
+    outcome
+        Its outcome.
+    folder
+        Existing folder.
+    images
+        Whether to write the density volume and the regions as NIfTI as well.
+
+    Returns
+    -------
+    The results with the names of the pictures.
+
+    Raises
+    ------
+    OutputError
+        When something cannot be written.
+    """
+    sites = tuple(
+        _with_pictures(study, site, outcome.fields[site.name], folder) if site.name in outcome.fields else site
+        for site in outcome.results.sites
+    )
+    results = dataclasses.replace(outcome.results, sites=sites)
+    write_results(results, folder / "results.json")
+    write_text(folder / "measures.csv", measures_csv(results))
+    write_html(results, folder)
+    if images:
+        write_volume(outcome.density, folder / "density.nii.gz")
+        for name, fields in outcome.fields.items():
+            write_volume(fields.specimen.regions, folder / f"{_slug(name)}_regions.nii.gz")
+    return results
+
+
+def measures_csv(results: StudyResults) -> str:
+    """All numbers as a tidy table.
+
+    Parameters
+    ----------
+    results
+        Results.
+
+    Returns
+    -------
+    CSV text with a header line.
+    """
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for site in results.sites:
+        who = (site.site, site.level, site.side)
+        for m in site.bmd:
+            writer.writerow((*who, m.id, repr(m.value), m.unit, _optional(m.uncertainty), m.classification, m.source))
+        for s in site.strengths:
+            writer.writerow((*who, f"failure_load_{s.criterion}", repr(s.force_n), "N", "", "", s.source))
+        for s in site.strengths[:1]:
+            writer.writerow((*who, "stiffness", repr(s.stiffness_n_per_mm), "N/mm", "", "", s.source))
+    return stream.getvalue()
+
+
+def _optional(value: float | None) -> str:
+    return "" if value is None else repr(value)
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]+", "_", name) or "site"
+
+
+def _with_pictures(study: Study, site: SiteResult, fields: SiteFields, folder: Path) -> SiteResult:
+    pictures = slice_pictures(study.ct, fields.specimen)
+    if site.strengths:
+        pictures |= strain_pictures(
+            fields.aligned, fields.fields.elements, _effective_strain_percent(site, fields), fields.loaded.bone
+        )
+    names = {}
+    for kind, picture in pictures.items():
+        names[kind] = f"{_slug(site.name)}_{kind}.png"
+        picture.save(folder / names[kind], optimize=True)
+    return dataclasses.replace(site, pictures=names)
+
+
+def _effective_strain_percent(site: SiteResult, fields: SiteFields) -> FloatArray:
+    """Effective strain sqrt(2 SED / E) [Pistoia 2002] at the failure load of the first criterion [%]."""
+    young = np.asarray(fields.loaded.model.young_mpa, dtype=np.float64)[fields.fields.elements]
+    first = site.strengths[0]
+    applied = first.numbers.get("reaction_n", first.force_n)
+    return np.asarray(100.0 * np.sqrt(2 * fields.fields.energy_density_mpa / young) * first.force_n / applied)

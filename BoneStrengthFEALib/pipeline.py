@@ -1,0 +1,130 @@
+"""The chain from a CT to a strength: the only place that knows the order of its steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from BoneStrengthFEALib import calibration, provenance, risk
+from BoneStrengthFEALib.errors import RefusedError
+from BoneStrengthFEALib.progress import ProgressCallback, no_progress
+from BoneStrengthFEALib.quality import QualityReport
+from BoneStrengthFEALib.results import RiskLine, SiteResult, StudyResults
+from BoneStrengthFEALib.settings import Settings
+from BoneStrengthFEALib.site_analysis import SiteFields, analyse
+from BoneStrengthFEALib.study import Study
+from BoneStrengthFEALib.volume import Quantity, Volume
+
+HEADLINE_LEVELS = ("L1", "L2", "L3", "T12")
+"""The overall class rests on the strength of one vertebra, the first of these that was analysed."""
+DENSITY_LEVELS = ("L1", "L2", "L3")
+"""Trabecular vBMD is the mean of the first two of these (ISCD: L1-L2 with 3-D QCT)."""
+ELLIPSE = "trabecular_ellipse_vbmd"
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """Results and what lies behind them.
+
+    Parameters
+    ----------
+    results
+        Numbers, checks and provenance.
+    density
+        Density of the scan [mg/cm3].
+    fields
+        Site name to images and fields.
+    """
+
+    results: StudyResults
+    density: Volume
+    fields: dict[str, SiteFields]
+
+
+def run(study: Study, settings: Settings | None = None, callback: ProgressCallback = no_progress) -> Outcome:
+    """Run the whole chain.
+
+    Parameters
+    ----------
+    study
+        CT, labels, bones, subject.
+    settings
+        All choices.
+    callback
+        Called with stage and fraction; may raise to cancel.
+
+    Returns
+    -------
+    The outcome.
+
+    Raises
+    ------
+    RefusedError
+        When the examination, the calibration or every bone is refused.
+    BoneStrengthError
+        When a step cannot be done; nothing has been written then.
+    """
+    settings = settings or Settings()
+    study.quality.accepting(settings.accept).raise_if_refused()
+    callback("calibration", 0.0)
+    fitted = calibration.calibrate(study.ct, study.tissues or study.labels, study.acquisition, settings.calibration)
+    checks = fitted.quality.accepting(settings.accept)
+    checks.raise_if_refused()
+    density = calibration.apply(fitted, study.ct)
+    callback("calibration", 1.0)
+    sites: list[SiteResult] = []
+    fields: dict[str, SiteFields] = {}
+    for target in study.targets:
+        result, behind = analyse(study, target, density, fitted, settings, callback)
+        sites.append(result)
+        if behind is not None:
+            fields[result.name] = behind
+    if not fields:
+        refused = QualityReport(tuple(line for site in sites for line in site.quality.lines))
+        refused.raise_if_refused()
+        raise RefusedError("no bone could be analysed")
+    quality = study.quality.accepting(settings.accept).merged(checks.lines)
+    results = StudyResults(
+        acquisition=study.acquisition,
+        calibration=fitted,
+        sites=tuple(sites),
+        risk=overall_risk(sites, density.quantity),
+        quality=quality,
+        settings=settings.to_dict(),
+        provenance=_provenance(study, settings),
+    )
+    return Outcome(results, density, fields)
+
+
+def overall_risk(sites: list[SiteResult], quantity: Quantity) -> RiskLine | None:
+    """Risk class of the examination: one strength and one density, as the published rule takes them.
+
+    Parameters
+    ----------
+    sites
+        Results of all bones.
+    quantity
+        Kind of density; the density classes hold for K2HPO4-equivalent density.
+
+    Returns
+    -------
+    The class, or None when nothing can be classified.
+    """
+    by_level = {site.level: site for site in sites}
+    headline = next((by_level[level] for level in HEADLINE_LEVELS if level in by_level and by_level[level].risk), None)
+    lines = [line for line in (headline.risk if headline else ()) if line.measure == "spine strength"]
+    levels = [by_level[level] for level in DENSITY_LEVELS if level in by_level]
+    values = [measure.value for site in levels for measure in site.bmd if measure.id == ELLIPSE][:2]
+    if values and quantity is Quantity.K2HPO4:
+        lines.append(risk.classify("spine vBMD", float(np.mean(values))))
+    return risk.overall(lines)
+
+
+def _provenance(study: Study, settings: Settings) -> dict[str, str]:
+    inputs = {"ct": study.ct, "labels": study.labels.volume}
+    if study.tissues is not None:
+        inputs["tissues"] = study.tissues.volume
+    if study.parts is not None:
+        inputs["parts"] = study.parts.volume
+    return provenance.record(inputs, study.files, settings.sha256())

@@ -1,0 +1,184 @@
+"""Pictures of a bone: slices of the CT with outlines, cuts through the model with strain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from scipy import ndimage
+
+from BoneStrengthFEALib.anatomy import AlignedSpecimen, Specimen
+from BoneStrengthFEALib.volume import Array, FloatArray, Volume
+
+PIXEL_MM = 0.25
+FIELD_MM = 96.0
+"""Edge of the square that a slice picture shows."""
+WINDOW_HU = (-250.0, 750.0)
+"""Bone window."""
+COLOURS = {1: (255, 170, 40), 2: (90, 180, 255)}
+"""Outline of region 1 (what is analysed) and 2."""
+BAR_MM = 20.0
+INK, PAPER = (235, 240, 245), (16, 20, 26)
+FONT_SIZE = 18
+
+
+@dataclass(frozen=True)
+class View:
+    """A cut through the local frame.
+
+    Parameters
+    ----------
+    name
+        "axial", "coronal" or "sagittal".
+    right, down
+        Local axis that points right and down in the picture: index 0..2 and sign.
+    letters
+        Orientation letters left, right, top, bottom.
+    """
+
+    name: str
+    right: tuple[int, int]
+    down: tuple[int, int]
+    letters: tuple[str, str, str, str]
+
+
+# radiological convention: the patient's right is at the left of the picture
+VIEWS = (
+    View("axial", (0, -1), (1, -1), ("R", "L", "A", "P")),
+    View("coronal", (0, -1), (2, -1), ("R", "L", "S", "I")),
+    View("sagittal", (1, -1), (2, -1), ("A", "P", "S", "I")),
+)
+
+
+def slice_pictures(ct: Volume, specimen: Specimen) -> dict[str, Image.Image]:
+    """Three cuts of the CT through the middle of the specimen, along its own axes.
+
+    Parameters
+    ----------
+    ct
+        CT [HU] on the specimen's grid.
+    specimen
+        Specimen; its regions are outlined.
+
+    Returns
+    -------
+    View name to picture.
+    """
+    return {view.name: _slice(ct, specimen, view) for view in VIEWS}
+
+
+def _slice(ct: Volume, specimen: Specimen, view: View) -> Image.Image:
+    size = int(FIELD_MM / PIXEL_MM)
+    offsets = (np.arange(size) + 0.5) * PIXEL_MM - FIELD_MM / 2
+    local = np.zeros((size, size, 3))
+    local[..., view.right[0]] = view.right[1] * offsets[None, :]
+    local[..., view.down[0]] = view.down[1] * offsets[:, None]
+    frame = specimen.local_to_ras
+    places = ct.grid.to_ijk(local @ frame[:3, :3].T + frame[:3, 3])[..., ::-1]
+    places = np.moveaxis(places, -1, 0)
+    grey = ndimage.map_coordinates(ct.array.astype(np.float32), places, order=1, mode="constant", cval=-1000.0)
+    scaled = np.clip((grey - WINDOW_HU[0]) / (WINDOW_HU[1] - WINDOW_HU[0]), 0, 1) * 255
+    pixels = np.repeat(scaled[..., None], 3, axis=2).astype(np.uint8)
+    for value, colour in COLOURS.items():
+        soft = ndimage.map_coordinates(
+            (specimen.regions.array == value).astype(np.float32), places, order=1, mode="constant"
+        )
+        pixels[_outline(soft >= 0.5)] = colour
+    return _annotated(Image.fromarray(pixels), view, PIXEL_MM)
+
+
+def _outline(mask: Array) -> Array:
+    return np.asarray(ndimage.binary_dilation(mask, iterations=1) & ~ndimage.binary_erosion(mask, iterations=1))
+
+
+def strain_pictures(
+    aligned: AlignedSpecimen, elements: Array, values: FloatArray, region: Array
+) -> dict[str, Image.Image]:
+    """Mid-sagittal and mid-coronal cuts through the model, coloured by a value per element.
+
+    Parameters
+    ----------
+    aligned
+        Specimen; its voxel size scales the pictures.
+    elements
+        (K, J, I) bool, elements that have a value.
+    values
+        (n,) value per element, in C order; here the effective strain [%] at the failure load.
+    region
+        (K, J, I) bool, bone; cement is drawn grey.
+
+    Returns
+    -------
+    "strain_sagittal", "strain_coronal".
+    """
+    field = np.full(elements.shape, np.nan)
+    field[elements] = values
+    bone_index = np.argwhere(region & elements)
+    middle = bone_index.mean(axis=0).round().astype(int)
+    top = float(np.nanpercentile(field[region & elements], 99.0))
+    voxel = aligned.density.spacing_mm[0]
+    cuts = {
+        "strain_sagittal": (VIEWS[2], field[::-1, ::-1, middle[2]], region[::-1, ::-1, middle[2]]),
+        "strain_coronal": (VIEWS[1], field[::-1, middle[1], ::-1], region[::-1, middle[1], ::-1]),
+    }
+    return {name: _field_picture(view, cut, bone, (top, voxel)) for name, (view, cut, bone) in cuts.items()}
+
+
+def _field_picture(view: View, cut: FloatArray, bone: Array, scale: tuple[float, float]) -> Image.Image:
+    top, voxel = scale
+    pixels = np.zeros((*cut.shape, 3), dtype=np.uint8)
+    pixels[...] = PAPER
+    pixels[np.isfinite(cut) & ~bone] = (120, 124, 130)
+    inside = np.isfinite(cut) & bone
+    pixels[inside] = _heat(cut[inside] / max(top, 1e-12))
+    side = int(FIELD_MM / PIXEL_MM)
+    factor = voxel / PIXEL_MM
+    image = Image.fromarray(pixels).resize(
+        (round(cut.shape[1] * factor), round(cut.shape[0] * factor)), Image.Resampling.NEAREST
+    )
+    canvas = Image.new("RGB", (side, side), PAPER)
+    canvas.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
+    return _with_scale(_annotated(canvas, view, PIXEL_MM), top)
+
+
+def _heat(share: FloatArray) -> Array:
+    # dark blue - teal - yellow - red, monotone in lightness up to the yellow
+    stops = np.array([[28, 30, 92], [22, 110, 140], [60, 180, 110], [245, 220, 70], [214, 40, 40]], dtype=np.float64)
+    position = np.clip(share, 0, 1) * (len(stops) - 1)
+    low = np.minimum(position.astype(int), len(stops) - 2)
+    part = (position - low)[:, None]
+    return ((1 - part) * stops[low] + part * stops[low + 1]).astype(np.uint8)
+
+
+def _with_scale(image: Image.Image, top: float) -> Image.Image:
+    draw = ImageDraw.Draw(image)
+    width, height = 120, 10
+    left, upper = image.width - width - 16, image.height - 48
+    ramp = _heat(np.linspace(0, 1, width))
+    for x in range(width):
+        draw.line([(left + x, upper), (left + x, upper + height)], fill=tuple(int(c) for c in ramp[x]))
+    font = ImageFont.load_default(FONT_SIZE - 4)
+    draw.text((left, upper + height + 2), "0", fill=INK, font=font)
+    draw.text((left + width, upper + height + 2), f"{top:.2g} %", fill=INK, font=font, anchor="ra")
+    draw.text((left + width, upper - 4), "effective strain", fill=INK, font=font, anchor="rd")
+    return image
+
+
+def _annotated(image: Image.Image, view: View, pixel_mm: float) -> Image.Image:
+    draw = ImageDraw.Draw(image)
+    font = ImageFont.load_default(FONT_SIZE)
+    middle_x, middle_y = image.width // 2, image.height // 2
+    places = (
+        (8, middle_y, "lm"),
+        (image.width - 8, middle_y, "rm"),
+        (middle_x, 6, "ma"),
+        (middle_x, image.height - 6, "md"),
+    )
+    for letter, (x, y, anchor) in zip(view.letters, places, strict=True):
+        draw.text((x, y), letter, fill=INK, font=font, anchor=anchor, stroke_width=2, stroke_fill=PAPER)
+    length = int(BAR_MM / pixel_mm)
+    y = image.height - 16
+    draw.line([(14, y), (14 + length, y)], fill=INK, width=3)
+    draw.text((14, y - 6), f"{BAR_MM:g} mm", fill=INK, font=ImageFont.load_default(FONT_SIZE - 4), anchor="ld")
+    return image

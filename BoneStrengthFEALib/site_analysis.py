@@ -1,0 +1,186 @@
+"""One bone from its label to its strength and classes."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from BoneStrengthFEALib import bmd, load_case, material, risk, strength
+from BoneStrengthFEALib.acquisition import Sex, Subject
+from BoneStrengthFEALib.anatomy import AlignedSpecimen, Site, Specimen, identify, prepare, resample
+from BoneStrengthFEALib.calibration import Calibration
+from BoneStrengthFEALib.calibration.conversions import conversion, convert
+from BoneStrengthFEALib.errors import RefusedError
+from BoneStrengthFEALib.load_case import LoadedModel
+from BoneStrengthFEALib.material import MaterialMap
+from BoneStrengthFEALib.measure import Measure
+from BoneStrengthFEALib.progress import ProgressCallback
+from BoneStrengthFEALib.quality import QualityReport
+from BoneStrengthFEALib.results import ModelRecord, RiskLine, SiteResult
+from BoneStrengthFEALib.settings import Settings
+from BoneStrengthFEALib.solver import Solution, SolverOptions, solve_linear
+from BoneStrengthFEALib.strength import ElementFields, Loading
+from BoneStrengthFEALib.strength_record import Strength
+from BoneStrengthFEALib.study import Study, Target
+from BoneStrengthFEALib.volume import Volume
+
+CLASSIFIED_LEVELS = ("T12", "L1", "L2", "L3")
+"""Levels the published spine cut-offs were made for (one complete body of T12 to L3, K113725)."""
+
+
+@dataclass(frozen=True, eq=False)
+class SiteFields:
+    """Images and fields behind the numbers of one bone, for pictures and export.
+
+    Parameters
+    ----------
+    specimen
+        Bone on the scan's grid.
+    aligned
+        Bone in its local frame.
+    loaded
+        The model.
+    solution
+        Its solution.
+    fields
+        Strain, stress and energy density per element.
+    """
+
+    specimen: Specimen
+    aligned: AlignedSpecimen
+    loaded: LoadedModel
+    solution: Solution
+    fields: ElementFields
+
+
+def analyse(
+    study: Study,
+    target: Target,
+    density: Volume,
+    calibration: Calibration,
+    settings: Settings,
+    callback: ProgressCallback,
+) -> tuple[SiteResult, SiteFields | None]:
+    """Measure, model and load one bone.
+
+    Parameters
+    ----------
+    study
+        The examination.
+    target
+        The bone.
+    density
+        Density of the scan [mg/cm3].
+    calibration
+        Calibration behind it.
+    settings
+        Settings.
+    callback
+        Progress; may raise to cancel.
+
+    Returns
+    -------
+    Results and fields; a refused bone has its quality lines, no numbers, and no fields.
+
+    Raises
+    ------
+    BoneStrengthError
+        When a step cannot be done.
+    """
+    identity = identify(study.labels, target.label, target.site, target.level, target.side)
+    specimen = prepare(study.labels, target.label, identity, study.parts)
+    quality = specimen.quality.accepting(settings.accept)
+    site, level, side = identity
+    result = SiteResult(
+        specimen.name, site.value, level, side.value, study.labels.value_of(target.label), quality=quality
+    )
+    try:
+        quality.raise_if_refused()
+    except RefusedError:
+        return result, None
+    callback(f"{specimen.name}: density measures", 0.0)
+    measures = bmd.measure(density, specimen, calibration)
+    fields, model, strengths, checks = _load(specimen, density, settings, callback)
+    return dataclasses.replace(
+        result,
+        bmd=measures,
+        model=model,
+        strengths=strengths,
+        risk=_risk(specimen, measures, strengths, study.acquisition.subject),
+        quality=quality.merged(checks.lines),
+    ), fields
+
+
+def _load(
+    specimen: Specimen, density: Volume, settings: Settings, callback: ProgressCallback
+) -> tuple[SiteFields, ModelRecord, tuple[Strength, ...], QualityReport]:
+    chosen, site = settings.model, specimen.site
+    case = load_case.load_case(chosen.load_case, site)
+    law = material.law(chosen.law or material.DEFAULT_LAW[site.value])
+    voxel = chosen.voxel_mm or load_case.DEFAULT_VOXEL_MM[site]
+    callback(f"{specimen.name}: finite-element model", 0.0)
+    aligned = resample(_converted(density, chosen.conversions), specimen, voxel, case.regions)
+    materials = material.map_density(aligned.density, aligned.regions, law.id)
+    loaded = load_case.build(case, aligned, materials, chosen)
+    solver = settings.solver
+    options = SolverOptions(solver.tolerance, solver.max_iterations, solver.threads, solver.backend)
+    solution = solve_linear(
+        loaded.model, options, lambda stage, fraction: callback(f"{specimen.name}: {stage}", fraction)
+    )
+    fields = strength.element_fields(loaded.model, solution)
+    loading = Loading(loaded.loaded_set, loaded.height_mm, loaded.bone)
+    criteria = chosen.criteria or strength.DEFAULT_CRITERIA[site.value, chosen.analysis]
+    strengths = tuple(strength.evaluate(c, loaded.model, solution, loading, fields) for c in criteria)
+    record = _model_record(loaded, solution, materials, case.source, chosen.analysis)
+    report = QualityReport(materials.quality)
+    return SiteFields(specimen, aligned, loaded, solution, fields), record, strengths, report
+
+
+def _converted(density: Volume, conversions: tuple[str, ...]) -> Volume:
+    for identifier in conversions:
+        row = conversion(identifier)
+        if density.quantity is row.target_kind:
+            density = density.with_array(row.backward(density.array).astype(density.array.dtype), row.source_kind)
+        else:
+            density = convert(density, identifier)
+    return density
+
+
+def _model_record(
+    loaded: LoadedModel, solution: Solution, materials: MaterialMap, source: str, analysis: str
+) -> ModelRecord:
+    solved = solution.numbers
+    return ModelRecord(
+        law=materials.law_id,
+        load_case=loaded.model.load_case,
+        analysis=analysis,
+        voxel_mm=loaded.model.spacing_mm[0],
+        elements=int(solved["elements"]),
+        nodes=int(solved["nodes"]),
+        numbers={
+            "height_mm": loaded.height_mm,
+            "cap_mm": loaded.cap_mm,
+            "bone_elements": float(loaded.bone.sum()),
+            "removed_elements": float(loaded.model.removed_elements + solution.removed_elements),
+            "floored_fraction": materials.floored_fraction,
+            "out_of_range_fraction": materials.out_of_range_fraction,
+            "strain_energy_n_mm": solution.energy_n_mm,
+            **{f"reaction_{name}_n": float(abs(force).max()) for name, force in solution.reactions_n.items()},
+        },
+        solver=dict(solved),
+        sources=(materials.source, source),
+    )
+
+
+def _risk(
+    specimen: Specimen, measures: tuple[Measure, ...], strengths: tuple[Strength, ...], subject: Subject
+) -> tuple[RiskLine, ...]:
+    if specimen.site is not Site.VERTEBRA or not strengths:
+        return ()
+    lines = []
+    force = strengths[0].force_n
+    if specimen.level in CLASSIFIED_LEVELS and subject.sex in (Sex.FEMALE, Sex.MALE):
+        lines.append(risk.classify("spine strength", force, subject.sex.value))
+    if subject.weight_kg and subject.height_m and specimen.level in CLASSIFIED_LEVELS:
+        lines.append(risk.spine_load_to_strength(subject.weight_kg, subject.height_m, force))
+    return tuple(lines)
