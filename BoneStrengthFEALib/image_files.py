@@ -19,6 +19,10 @@ from BoneStrengthFEALib.errors import InputError
 from BoneStrengthFEALib.volume import Array, FloatArray, Quantity, Volume
 
 SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
+NIFTI_FLOATS = {16: "f4", 64: "f8"}
+"""NIfTI-1 datatype codes of floating-point images."""
+NIFTI_BLOCK = 1 << 22
+"""Bytes read at a time; a multiple of every number's size."""
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -75,14 +79,14 @@ def read_image(path: Path) -> sitk.Image:
         raise InputError(f"{path.name} is none of {', '.join(SUFFIXES)}; convert it or give the DICOM folder")
     try:
         if path.name.lower().endswith((".nii", ".nii.gz")):
-            require_whole_nifti(path)
+            require_sound_nifti(path)
         return sitk.ReadImage(str(path))
     except (RuntimeError, OSError, EOFError, zlib.error, struct.error) as error:
         raise InputError(f"{path.name} cannot be read as an image; it is damaged or cut short") from error
 
 
-def require_whole_nifti(path: Path) -> None:
-    """Refuse a NIfTI-1 file that is shorter than its header says; ITK reads such files as zeros without a word.
+def require_sound_nifti(path: Path) -> None:
+    """Refuse a NIfTI-1 file that is cut short or holds NaN; ITK reads both as zeros without a word.
 
     Parameters
     ----------
@@ -93,23 +97,29 @@ def require_whole_nifti(path: Path) -> None:
     ------
     OSError, EOFError, zlib.error, struct.error
         When the file is cut short or its compressed stream is damaged.
+    InputError
+        When a floating-point image holds NaN or infinity.
 
     References
     ----------
-    NIfTI-1.1 data format, header fields dim (offset 40), bitpix (72), vox_offset (108).
+    NIfTI-1.1 data format, header fields dim (offset 40), datatype (70), bitpix (72), vox_offset (108).
     """
     with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as stream:
         header = stream.read(348)
         order = "<" if struct.unpack_from("<i", header)[0] == 348 else ">"
         rank, *sizes = struct.unpack_from(f"{order}8h", header, 40)
-        (bits,) = struct.unpack_from(f"{order}h", header, 72)
+        kind, bits = struct.unpack_from(f"{order}2h", header, 70)
         (start,) = struct.unpack_from(f"{order}f", header, 108)
-        missing = int(start) + math.prod(sizes[:rank]) * bits // 8 - len(header)
+        stream.read(int(start) - len(header))
+        missing = math.prod(sizes[:rank]) * bits // 8
+        number = NIFTI_FLOATS.get(kind)
         while missing > 0:
-            block = stream.read(min(missing, 1 << 22))
+            block = stream.read(min(missing, NIFTI_BLOCK))
             if not block:
                 raise EOFError(f"{missing} bytes are missing")
             missing -= len(block)
+            if number and not np.isfinite(np.frombuffer(block, order + number, len(block) // int(number[1]))).all():
+                raise InputError(f"{path.name} holds NaN or infinity; repair or crop the image before measuring on it")
 
 
 def write_volume(volume: Volume, path: Path) -> None:

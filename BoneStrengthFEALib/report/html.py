@@ -169,7 +169,8 @@ def _site(site: SiteResult, folder: Path) -> str:
         for m in site.bmd
     ]
     strengths = [(f"Failure load, {s.criterion}", words.number(s.force_n, "N"), "N", s.source) for s in site.strengths]
-    table = _table(("Measure", "Value", "Unit", "Class / source"), [*measures, *strengths]) if measures else ""
+    columns = ("Measure", "Value", "Unit", "Class / source")
+    table = _table(columns, [*measures, *strengths], "measures") if measures else ""
     return (
         f'<section><h2>{escape(site.name)}</h2><div class="pictures">{pictures}</div>'
         f"{table}{_quality(f'Checks of {site.name}', site.quality)}</section>"
@@ -247,7 +248,7 @@ def _provenance(results: StudyResults) -> str:
     return f"<section class='provenance'><h2>Provenance</h2>{_table(('Item', 'Value'), rows)}</section>"
 
 
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "plain") -> str:
     head = "".join(f"<th>{escape(c)}</th>" for c in columns)
     body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><tr>{head}</tr>{body}</table>"
+    return f'<table class="{kind}"><tr>{head}</tr>{body}</table>'

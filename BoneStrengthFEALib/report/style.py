@@ -18,6 +18,7 @@ margin:14px 0}
 table{border-collapse:collapse;width:100%;margin:6px 0 10px}
 th{text-align:left;font-size:11.5px;color:var(--soft);border-bottom:1px solid var(--ink);padding:4px 8px 4px 0}
 td{border-bottom:1px solid var(--line);padding:4px 8px 4px 0;vertical-align:top;overflow-wrap:anywhere}
+.measures td:nth-child(2),.measures td:nth-child(3){white-space:nowrap}.measures td:first-child{width:34%}
 .checks{font-size:12px}.checks td:first-child{font-weight:600;width:52px}
 tr.pass td:first-child{color:#3d7d4c}tr.warn td:first-child{color:#b07a12}tr.refuse td:first-child{color:#b3321b}
 .bars{display:grid;grid-template-columns:1fr 1fr;gap:10px 30px;margin-top:8px}
