@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
-import os
 import re
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -39,8 +39,7 @@ IMAGES = {
 
 def tptbox_study(**changes: object) -> Study:
     labels = LabelMap(read_volume(IMAGES["labels"], Quantity.LABEL), {21: "L2", 22: "L3", 23: "L4"})
-    study = Study(read_volume(IMAGES["ct"], Quantity.HU), labels, (Target(22),), demo_study().acquisition, **changes)  # type: ignore[arg-type]
-    return study
+    return Study(read_volume(IMAGES["ct"], Quantity.HU), labels, (Target(22),), demo_study().acquisition, **changes)  # type: ignore[arg-type]
 
 
 def arguments(tmp_path: Path, *more: str) -> list[str]:
@@ -314,10 +313,16 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="needs a folder this user may not write")
-def test_no_permission_is_said(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
+def test_no_permission_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def denied(**_: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(tempfile, "mkdtemp", denied)
     assert main(arguments(tmp_path)) == 1
+    assert "Permission denied; choose another folder" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_where_the_folder_should_be_is_said_before_any_work(tmp_path: Path) -> None:
