@@ -75,15 +75,31 @@ def measures_csv(results: StudyResults) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(COLUMNS)
+    writer.writerows(measures_rows(results))
+    return stream.getvalue()
+
+
+def measures_rows(results: StudyResults) -> list[tuple[str, ...]]:
+    """All numbers, a row each.
+
+    Parameters
+    ----------
+    results
+        Results.
+
+    Returns
+    -------
+    Rows of texts in the order of COLUMNS; numbers with all their digits.
+    """
+    rows: list[tuple[str, ...]] = []
     for site in results.sites:
         who = (site.site, site.level, site.side)
-        for m in site.bmd:
-            writer.writerow((*who, m.id, repr(m.value), m.unit, _optional(m.uncertainty), m.classification, m.source))
-        for s in site.strengths:
-            writer.writerow((*who, f"failure_load_{s.criterion}", repr(s.force_n), "N", "", "", s.source))
-        for s in site.strengths[:1]:
-            writer.writerow((*who, "stiffness", repr(s.stiffness_n_per_mm), "N/mm", "", "", s.source))
-    return stream.getvalue()
+        rows += [
+            (*who, m.id, repr(m.value), m.unit, _optional(m.uncertainty), m.classification, m.source) for m in site.bmd
+        ]
+        rows += [(*who, f"failure_load_{s.criterion}", repr(s.force_n), "N", "", "", s.source) for s in site.strengths]
+        rows += [(*who, "stiffness", repr(s.stiffness_n_per_mm), "N/mm", "", "", s.source) for s in site.strengths[:1]]
+    return rows
 
 
 def _optional(value: float | None) -> str:
