@@ -34,7 +34,14 @@ HEIGHT_LIMITS_MM = (10.0, 50.0)
 VOLUME_LIMITS_CM3 = (4.0, 100.0)
 LOOSE_SHARE = 0.05
 """Share of the label that may lie apart from the rest."""
-FRAME_ROUNDS = 3
+FRAME_ROUNDS = 4
+CENTRAL_SHARE = 0.7
+"""Endplates are fitted within this share of the body's half-axes, inside the rims."""
+COLUMNS = 15
+MINIMUM_COLUMNS = 12
+ENDPLATE_SEARCH_MM = 6.0
+ENDPLATE_STEP_MM = 0.5
+BLUR_MM = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +137,6 @@ def _core_centre(bone: Array, volume: Volume) -> FloatArray:
 def _anterior_direction(bone: Array, volume: Volume) -> FloatArray:
     centre = _core_centre(bone, volume)
     forward = centre - _points(bone, volume).ras.mean(axis=0)
-    forward[2] = 0.0
     # a label of the body alone has no back: then the patient's own anterior serves
     return forward if np.linalg.norm(forward) > POSTERIOR_OFFSET_MM else np.array((0.0, 1.0, 0.0))
 
@@ -189,20 +195,47 @@ def _local(body: Array, volume: Volume, frame: FloatArray) -> FloatArray:
 
 
 def _endplates(body: Array, volume: Volume, frame: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Highest and lowest voxel of each column of about one voxel, within the central part of the cross-section."""
+    """Points (x, y, z) of the upper and the lower endplate in the frame, in the central part of the cross-section.
+
+    The surface is where the blurred mask crosses one half: voxel steps of thick slices would tilt a plane through
+    voxel centres by degrees.
+    """
     local = _local(body, volume, frame)
-    step = max(sorted(volume.spacing_mm)[1], 1.0)
-    radii = 0.35 * (np.percentile(local[:, :2], 98, axis=0) - np.percentile(local[:, :2], 2, axis=0))
-    central = local[((local[:, :2] / radii) ** 2).sum(axis=1) <= 1.0]
-    if len(central) < 3:
+    low, high = np.percentile(local, 1, axis=0), np.percentile(local, 99, axis=0)
+    half = CENTRAL_SHARE * (high - low)[:2] / 2
+    x, y = np.meshgrid(np.linspace(-1, 1, COLUMNS), np.linspace(-1, 1, COLUMNS))
+    inside = x**2 + y**2 <= 1.0
+    middle = ((low + high) / 2)[:2]
+    columns = np.column_stack([x[inside] * half[0] + middle[0], y[inside] * half[1] + middle[1]])
+    z = np.arange(low[2] - ENDPLATE_SEARCH_MM, high[2] + ENDPLATE_SEARCH_MM, ENDPLATE_STEP_MM)
+    points = np.concatenate([np.repeat(columns, len(z), axis=0), np.tile(z, len(columns))[:, None]], axis=1)
+    places = volume.grid.to_ijk(points @ frame[:3, :3].T + frame[:3, 3])[:, ::-1].T
+    depth = _blurred_depth(body, volume, places).reshape(len(columns), len(z))
+    covered = (depth > 0).any(axis=1)
+    if covered.sum() < MINIMUM_COLUMNS:
         raise AnatomyError("the bone has no height to load; its label is a sliver")
-    columns = np.round(central[:, :2] / step).astype(int)
-    _, which = np.unique(columns, axis=0, return_inverse=True)
-    which = which.ravel()
-    order = np.lexsort((central[:, 2], which))
-    last = np.append(np.flatnonzero(np.diff(which[order])), len(order) - 1)
-    first = np.append(0, last[:-1] + 1)
-    return central[order[last]], central[order[first]]
+    return tuple(  # type: ignore[return-value]
+        np.column_stack([columns[covered], _crossing(depth[covered][:, ::step], z[::step])]) for step in (-1, 1)
+    )
+
+
+def _blurred_depth(body: Array, volume: Volume, places: FloatArray) -> FloatArray:
+    # a blurred mask crosses one half on a plane of any tilt; distances between voxel centres do not
+    sigma = [BLUR_MM / h for h in volume.spacing_mm[::-1]]
+    used = [np.flatnonzero(body.any(axis=tuple(a for a in range(3) if a != axis))) for axis in range(3)]
+    box = tuple(slice(int(u[0]), int(u[-1]) + 1) for u in used)
+    depth = ndimage.gaussian_filter(np.pad(body[box], 4).astype(np.float32), sigma) - 0.5
+    offset = np.array([[int(u[0]) - 4] for u in used])
+    return np.asarray(ndimage.map_coordinates(depth, places - offset, order=1, mode="nearest"))
+
+
+def _crossing(depth: FloatArray, z: FloatArray) -> FloatArray:
+    """First place along z where the depth becomes positive, (columns,) from (columns, steps)."""
+    first = np.maximum((depth > 0).argmax(axis=1), 1)
+    rows = np.arange(len(depth))
+    before, after = depth[rows, first - 1], depth[rows, first]
+    share = np.clip(-before / np.maximum(after - before, 1e-9), 0.0, 1.0)
+    return np.asarray(z[first - 1] + share * (z[first] - z[first - 1]))
 
 
 def _endplate_normal(body: Array, volume: Volume, frame: FloatArray) -> FloatArray:
@@ -217,7 +250,7 @@ def _endplate_normal(body: Array, volume: Volume, frame: FloatArray) -> FloatArr
 
 def _completeness(bone: Array, body: Array, volume: Volume, frame: FloatArray) -> list[QualityLine]:
     top, bottom = _endplates(body, volume, frame)
-    height = float(top[:, 2].mean() - bottom[:, 2].mean()) + min(volume.spacing_mm)
+    height = float(top[:, 2].mean() - bottom[:, 2].mean())
     size = float(body.sum()) * volume.voxel_volume_mm3 / 1000.0
     return [
         _edge_line("BODY_CUT_BY_FOV", body, Outcome.REFUSE, "the vertebral body"),
