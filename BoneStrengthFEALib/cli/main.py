@@ -20,9 +20,9 @@ def commands() -> tuple[ModuleType, ...]:
     -------
     Modules with add_parser(subparsers) and run(arguments) -> exit code.
     """
-    from BoneStrengthFEALib.cli import demo, info, run
+    from BoneStrengthFEALib.cli import demo, info, report, run
 
-    return (run, demo, info)
+    return (run, report, demo, info)
 
 
 def build_parser() -> argparse.ArgumentParser:

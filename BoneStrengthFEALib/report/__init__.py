@@ -1,6 +1,8 @@
 """The report: one data model, several renderings."""
 
+from BoneStrengthFEALib.report.comparison import compare, settings_differences
 from BoneStrengthFEALib.report.html import write_html
+from BoneStrengthFEALib.report.pdf import write_pdf
 from BoneStrengthFEALib.report.pictures import slice_pictures, strain_pictures
 
-__all__ = ["slice_pictures", "strain_pictures", "write_html"]
+__all__ = ["compare", "settings_differences", "slice_pictures", "strain_pictures", "write_html", "write_pdf"]
