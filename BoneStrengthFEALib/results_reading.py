@@ -15,6 +15,7 @@ import numpy as np
 
 from BoneStrengthFEALib.errors import InputError
 from BoneStrengthFEALib.results import SCHEMA, StudyResults
+from BoneStrengthFEALib.volume import FloatArray
 
 
 def read_results(path: Path) -> StudyResults:
@@ -76,7 +77,7 @@ def _decode(kind: Any, value: Any) -> Any:
         return value
     if origin in (typing.Union, types.UnionType):
         return None if value is None else _decode(next(i for i in inner if i is not type(None)), value)
-    if origin is np.ndarray:
+    if kind == FloatArray:
         return np.asarray(value, dtype=np.float64)
     if origin is tuple:
         return tuple(_decode(inner[0], item) for item in value)
