@@ -13,7 +13,7 @@ import numpy as np
 from BoneStrengthFEALib.atomic_files import write_text
 from BoneStrengthFEALib.image_files import write_volume
 from BoneStrengthFEALib.pipeline import Outcome
-from BoneStrengthFEALib.report import slice_pictures, strain_pictures, write_html
+from BoneStrengthFEALib.report import slice_pictures, strain_pictures, write_html, write_pdf
 from BoneStrengthFEALib.results import SiteResult, StudyResults, write_results
 from BoneStrengthFEALib.site_analysis import SiteFields
 from BoneStrengthFEALib.study import Study
@@ -53,6 +53,7 @@ def write_outcome(study: Study, outcome: Outcome, folder: Path, images: bool = F
     write_results(results, folder / "results.json")
     write_text(folder / "measures.csv", measures_csv(results))
     write_html(results, folder)
+    write_pdf(results, folder)
     if images:
         write_volume(outcome.density, folder / "density.nii.gz")
         for name, fields in outcome.fields.items():

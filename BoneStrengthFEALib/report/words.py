@@ -88,7 +88,10 @@ def headline(results: StudyResults) -> str:
     A sentence.
     """
     parts = [f"{s.name} {number(s.strengths[0].force_n, 'N')} N" for s in results.sites if s.strengths]
-    strengths = "Strength: " + ", ".join(parts) if parts else "No strength could be computed"
+    if not parts:
+        return "No strength could be computed; the reasons are listed under the checks."
+    strengths = "Strength: " + ", ".join(parts)
     if results.risk is None:
         return f"{strengths}. Fracture-risk class: not determined (sex unknown, or no level T12 to L3)."
-    return f"{strengths}. Fracture-risk class: {results.risk.classification}."
+    basis = "" if any(site.risk for site in results.sites) else " (from density alone)"
+    return f"{strengths}. Fracture-risk class: {results.risk.classification}{basis}."
