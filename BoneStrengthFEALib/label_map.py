@@ -88,5 +88,6 @@ class LabelMap:
             return by_name[label]
         if label.strip().isdecimal():
             return int(label)
-        known = ", ".join(sorted(by_name)) or "no names at all"
-        raise InputError(f"label {label!r} is not a number and not a name in the label map, which names {known}")
+        here = set(np.unique(self.volume.array).tolist())
+        known = ", ".join(sorted(name for name, value in by_name.items() if value in here)) or "no names"
+        raise InputError(f"label {label!r} is not a number and not a name of a label in the map, which holds {known}")

@@ -11,8 +11,8 @@ from pathlib import Path
 from BoneStrengthFEALib.atomic_files import make_folder
 from BoneStrengthFEALib.errors import OutputError
 
-MARKER = "results.json"
-"""A folder that holds this file is one of ours and may be replaced when asked."""
+MARKERS = ("results.json", "state.json")
+"""A folder that holds one of these files is one of ours and may be replaced when asked."""
 
 
 def check_target(folder: Path, overwrite: bool) -> None:
@@ -36,7 +36,7 @@ def check_target(folder: Path, overwrite: bool) -> None:
         raise OutputError(f"{folder} is a file; give a folder for the results")
     if not any(folder.iterdir()):
         return
-    if not (folder / MARKER).is_file():
+    if not any((folder / marker).is_file() for marker in MARKERS):
         raise OutputError(f"{folder} is not empty and holds no earlier results; choose a new or empty folder")
     if not overwrite:
         raise OutputError(f"{folder} holds earlier results; choose another folder or allow overwriting")

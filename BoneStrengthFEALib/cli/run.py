@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import NoReturn
 
 from BoneStrengthFEALib.cli.progress_bar import make_progress
 from BoneStrengthFEALib.cli.study_arguments import add_study_arguments, settings_of, study_of
+from BoneStrengthFEALib.errors import InputError
 from BoneStrengthFEALib.output_folder import check_target, filling
 from BoneStrengthFEALib.progress import no_progress
 from BoneStrengthFEALib.results import StudyResults
@@ -35,6 +37,27 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    _fill(parser)
+
+
+def run_parser() -> argparse.ArgumentParser:
+    """Parser of this command alone, for callers that check or run many examinations.
+
+    Returns
+    -------
+    A parser that raises InputError where the command line would print its usage and exit.
+    """
+    parser = _RaisingParser(prog="run", add_help=False)
+    _fill(parser)
+    return parser
+
+
+class _RaisingParser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise InputError(message)
+
+
+def _fill(parser: argparse.ArgumentParser) -> None:
     add_study_arguments(parser)
     add_output_arguments(parser)
     parser.set_defaults(run=run)
