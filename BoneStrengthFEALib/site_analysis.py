@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from BoneStrengthFEALib import bmd, load_case, material, risk, strength
 from BoneStrengthFEALib.acquisition import Sex, Subject
 from BoneStrengthFEALib.anatomy import AlignedSpecimen, Site, Specimen, identify, prepare, resample
+from BoneStrengthFEALib.bounding_box import bounding_box, crop, voxels_in
 from BoneStrengthFEALib.calibration import Calibration
 from BoneStrengthFEALib.calibration.conversions import conversion, convert
 from BoneStrengthFEALib.errors import RefusedError
+from BoneStrengthFEALib.label_map import LabelMap
 from BoneStrengthFEALib.load_case import LoadedModel
 from BoneStrengthFEALib.material import MaterialMap
 from BoneStrengthFEALib.measure import Measure
@@ -27,6 +29,9 @@ from BoneStrengthFEALib.volume import Volume
 CLASSIFIED_LEVELS = ("T12", "L1", "L2", "L3")
 """Levels the published spine cut-offs were made for (one complete body of T12 to L3, K113725)."""
 
+SURROUNDINGS_MM = 45.0
+"""What is kept around a bone: enough for the pictures and for whatever lies next to it."""
+
 
 @dataclass(frozen=True, eq=False)
 class SiteFields:
@@ -35,7 +40,7 @@ class SiteFields:
     Parameters
     ----------
     specimen
-        Bone on the scan's grid.
+        Bone and its surroundings, on voxels of the scan.
     aligned
         Bone in its local frame.
     loaded
@@ -88,7 +93,8 @@ def analyse(
         When a step cannot be done.
     """
     identity = identify(study.labels, target.label, target.site, target.level, target.side)
-    specimen = prepare(study.labels, target.label, identity, study.parts)
+    labels, parts, density = _around(study, target, density)
+    specimen = prepare(labels, target.label, identity, parts)
     quality = specimen.quality.accepting(settings.accept)
     site, level, side = identity
     result = SiteResult(
@@ -109,6 +115,15 @@ def analyse(
         risk=_risk(specimen, measures, strengths, study.acquisition.subject),
         quality=quality.merged(checks.lines),
     ), fields
+
+
+def _around(study: Study, target: Target, density: Volume) -> tuple[LabelMap, LabelMap | None, Volume]:
+    """Labels, parts and density near a bone: what happens to one bone costs what the bone is, not what the scan is."""
+    mask = study.labels.mask(target.label).array
+    box = bounding_box(mask, voxels_in(SURROUNDINGS_MM, density.grid))
+    labels = LabelMap(crop(study.labels.volume, box), study.labels.names)
+    parts = None if study.parts is None else LabelMap(crop(study.parts.volume, box), study.parts.names)
+    return labels, parts, crop(density, box)
 
 
 def _load(

@@ -1,4 +1,4 @@
-"""A cohort under fire: cases, workers and the main process killed at random; every result equal to an undisturbed run's.
+"""A cohort under fire: processes killed at random, every result equal to an undisturbed run's.
 
 ``python -m benchmarks.cohort FOLDER --cases 200`` writes the cases, runs them once in peace and once under fire.
 """
@@ -42,9 +42,8 @@ def main() -> None:
     )
     same = (peace / "cohort.csv").read_bytes() == (fire / "cohort.csv").read_bytes()
     states = [row["state"] for row in _rows(fire / "cases.csv")]
-    print(
-        f"killed {kills}; states { ({state: states.count(state) for state in sorted(set(states))}) }; tables equal: {same}"
-    )
+    counts = {state: states.count(state) for state in sorted(set(states))}
+    print(f"killed {kills}; states {counts}; tables equal: {same}")
     assert same
     assert len(states) == arguments.cases
 

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from BoneStrengthFEALib.anatomy.specimen import Specimen
+from BoneStrengthFEALib.bounding_box import bounding_box, crop
 from BoneStrengthFEALib.errors import AnatomyError, InputError
 from BoneStrengthFEALib.volume import Array, FloatArray, Grid, Quantity, Volume, require_same_grid
 
@@ -87,26 +88,17 @@ def resample(density: Volume, specimen: Specimen, voxel_mm: float, keep: tuple[s
     if not wanted.any():
         raise AnatomyError(f"{specimen.name} has no voxel in {', '.join(names.values()) or 'any region'}")
     grid = _local_grid(specimen, wanted, voxel_mm)
-    box = _box(wanted)
-    cropped = density.cropped(*box)
+    # a rim of two voxels keeps interpolation at the surface inside the crop
+    box = bounding_box(wanted, (2, 2, 2))
+    cropped = crop(density, box)
     places = _places(grid, cropped)
     values = ndimage.map_coordinates(cropped.array.astype(np.float32), places, order=1, mode="nearest")
-    regions = _regions(specimen.regions.cropped(*box), sorted(names), places)
+    regions = _regions(crop(specimen.regions, box), sorted(names), places)
     return AlignedSpecimen(
         specimen,
         Volume(values.reshape(grid.shape), grid.ijk_to_ras, density.quantity),
         Volume(regions.reshape(grid.shape), grid.ijk_to_ras, Quantity.LABEL),
     )
-
-
-def _box(mask: Array) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
-    # a rim of two voxels keeps interpolation at the surface inside the crop
-    lower, upper = [], []
-    for axis in range(3):
-        used = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
-        lower.append(max(int(used[0]) - 2, 0))
-        upper.append(min(int(used[-1]) + 3, mask.shape[axis]))
-    return (lower[0], lower[1], lower[2]), (upper[0], upper[1], upper[2])
 
 
 def _local_grid(specimen: Specimen, mask: Array, voxel_mm: float) -> Grid:

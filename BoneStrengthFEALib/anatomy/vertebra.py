@@ -14,6 +14,7 @@ import numpy as np
 from scipy import ndimage
 
 from BoneStrengthFEALib.anatomy.specimen import Side, Site, Specimen
+from BoneStrengthFEALib.bounding_box import bounding_box
 from BoneStrengthFEALib.errors import AnatomyError
 from BoneStrengthFEALib.quality import Outcome, QualityLine, QualityReport
 from BoneStrengthFEALib.volume import Array, FloatArray, Quantity, Volume
@@ -222,10 +223,9 @@ def _endplates(body: Array, volume: Volume, frame: FloatArray) -> tuple[FloatArr
 def _blurred_depth(body: Array, volume: Volume, places: FloatArray) -> FloatArray:
     # a blurred mask crosses one half on a plane of any tilt; distances between voxel centres do not
     sigma = [BLUR_MM / h for h in volume.spacing_mm[::-1]]
-    used = [np.flatnonzero(body.any(axis=tuple(a for a in range(3) if a != axis))) for axis in range(3)]
-    box = tuple(slice(int(u[0]), int(u[-1]) + 1) for u in used)
+    box = bounding_box(body)
     depth = ndimage.gaussian_filter(np.pad(body[box], 4).astype(np.float32), sigma) - 0.5
-    offset = np.array([[int(u[0]) - 4] for u in used])
+    offset = np.array([[side.start - 4] for side in box])
     return np.asarray(ndimage.map_coordinates(depth, places - offset, order=1, mode="nearest"))
 
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from BoneStrengthFEALib.bounding_box import bounding_box
 from BoneStrengthFEALib.calibration.record import Calibration
 from BoneStrengthFEALib.calibration.uncertainty import mean_uncertainty
 from BoneStrengthFEALib.errors import AnatomyError
 from BoneStrengthFEALib.measure import Measure
-from BoneStrengthFEALib.volume import Array, FloatArray, Volume
+from BoneStrengthFEALib.volume import Array, Volume
 
 PEEL_MM = 3.0
 """Thickness taken off a mask to leave trabecular bone (two to three voxels of 1 mm)."""
@@ -32,7 +33,7 @@ class Compartments:
     cortical: Array
 
 
-def depth_mm(mask: Array, grid_volume: Volume) -> FloatArray:
+def depth_mm(mask: Array, grid_volume: Volume) -> Array:
     """Depth below the surface of a mask.
 
     Parameters
@@ -47,9 +48,14 @@ def depth_mm(mask: Array, grid_volume: Volume) -> FloatArray:
     (K, J, I) distance from the mask's surface [mm]: to the centre of the nearest voxel outside, less half a voxel.
     """
     spacing = grid_volume.spacing_mm
+    depth = np.zeros(mask.shape, dtype=np.float32)
+    if not mask.any():
+        return depth
+    box = bounding_box(mask)
     # beyond the image there is no bone: one voxel of outside is put around it
-    distance = ndimage.distance_transform_edt(np.pad(mask, 1), sampling=spacing[::-1])[1:-1, 1:-1, 1:-1]
-    return np.asarray(np.maximum(distance - 0.5 * min(spacing), 0.0))
+    distance = ndimage.distance_transform_edt(np.pad(mask[box], 1), sampling=spacing[::-1])[1:-1, 1:-1, 1:-1]
+    depth[box] = np.maximum(distance - 0.5 * min(spacing), 0.0)
+    return depth
 
 
 def split(mask: Array, grid_volume: Volume, peel_mm: float = PEEL_MM) -> Compartments:

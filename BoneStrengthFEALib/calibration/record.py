@@ -145,4 +145,8 @@ def apply(calibration: Calibration, ct: Volume) -> Volume:
     """
     if ct.quantity is not Quantity.HU:
         raise CalibrationError(f"a calibration applies to HU, this volume holds {ct.quantity.value}")
-    return ct.with_array(calibration.density(ct.array).astype(np.float32), calibration.quantity)
+    density = np.empty(ct.array.shape, dtype=np.float32)
+    # slice by slice: the double precision of a whole scan would be the largest array of a run
+    for k, layer in enumerate(ct.array):
+        density[k] = calibration.density(layer)
+    return ct.with_array(density, calibration.quantity)

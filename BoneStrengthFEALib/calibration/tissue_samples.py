@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from BoneStrengthFEALib.bounding_box import bounding_box
 from BoneStrengthFEALib.calibration.tissue_search import find_air, find_fat, find_muscle
 from BoneStrengthFEALib.label_map import LabelMap
 from BoneStrengthFEALib.volume import Array, Volume
@@ -30,6 +31,8 @@ TISSUE_NAMES: dict[str, tuple[str, ...]] = {
 """Label names of TotalSegmentator, TPTBox, Ogo and plain English, as whole-name patterns in lower case."""
 BONE_NAMES = r"(vertebrae?|femur|hip|sacrum|radius|tibia|bone)([_ ].*)?"
 MINIMUM_VOXELS = 50
+SEARCH_MM = 2.0
+"""Tissue is looked for on every n-th voxel, so that voxels are not closer than this, unless the scan is coarser."""
 HISTOGRAM_BIN_HU = 5.0
 TRIM_SIGMAS = 3.0
 BONE_SKIP, BONE_TAKE = 50, 899
@@ -142,8 +145,10 @@ def _from_label(ct: Volume, labels: LabelMap, tissue: str) -> TissueSample | Non
     mask = np.isin(labels.volume.array, values)
     if not values or not mask.any():
         return None
+    box = bounding_box(mask, (1, 1, 1))
+    mask, hu = mask[box], ct.array[box]
     names = ", ".join(labels.names[v] for v in values)
-    return _trimmed(ct.array[_eroded(mask)], tissue, f"label {names}")
+    return _trimmed(hu[_eroded(mask)], tissue, f"label {names}")
 
 
 def _found(ct: Volume, labels: LabelMap | None, tissue: str) -> TissueSample | None:
@@ -153,8 +158,18 @@ def _found(ct: Volume, labels: LabelMap | None, tissue: str) -> TissueSample | N
     finders = {"air": find_air, "adipose": find_fat, "muscle": find_muscle}
     if tissue not in finders:
         return None
-    mask = finders[tissue](ct, bone)
-    return None if mask is None else _trimmed(ct.array[mask], tissue, "found in the image")
+    step = tuple(max(1, int(SEARCH_MM / h)) for h in ct.spacing_mm[::-1])
+    box = tuple(slice(None, None, n) for n in step)
+    coarse = _strided(ct, step)
+    mask = finders[tissue](coarse, None if bone is None else bone[box])
+    return None if mask is None else _trimmed(coarse.array[mask], tissue, "found in the image")
+
+
+def _strided(ct: Volume, step: tuple[int, ...]) -> Volume:
+    # single voxels, not means: an average would hide the noise that the windows and spreads are judged by
+    affine = np.array(ct.ijk_to_ras)
+    affine[:3, :3] *= step[::-1]
+    return Volume(ct.array[:: step[0], :: step[1], :: step[2]], affine, ct.quantity)
 
 
 def _densest_bone(ct: Volume, bone: Array | None) -> TissueSample | None:

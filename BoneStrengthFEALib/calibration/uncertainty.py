@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from BoneStrengthFEALib.bounding_box import bounding_box
 from BoneStrengthFEALib.calibration.record import Calibration
 from BoneStrengthFEALib.volume import Array, FloatArray
 
@@ -74,7 +75,9 @@ def noise_of_mean(values: Array, mask: Array) -> float:
     region = np.asarray(values[mask], dtype=np.float64)
     if region.size < 2:
         return 0.0
-    deviation = np.where(mask, values - region.mean(), 0.0)
+    box = bounding_box(mask)
+    mask = mask[box]
+    deviation = np.where(mask, values[box] - region.mean(), 0.0)
     variance = float(region.var())
     if variance == 0.0:
         return 0.0

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import stats
 
 from BoneStrengthFEALib.atomic_files import write_text
 from BoneStrengthFEALib.errors import InputError
@@ -100,12 +99,15 @@ def precision_of(rows: Iterable[MeasureRow]) -> dict[tuple[str, str], PrecisionL
 
 
 def _line(what: tuple[str, str, str], groups: Mapping[tuple[str, str], Any]) -> PrecisionLine:
+    # a heavy import that 'bone-strength-fea --help' must not wait for
+    from scipy.stats import chi2
+
     values = list(groups.values())
     freedom = sum(v.size - 1 for v in values)
     squares = sum(float(((v - v.mean()) ** 2).sum()) for v in values)
     relative = sum(float(((v - v.mean()) ** 2).sum()) / v.mean() ** 2 for v in values if v.mean() != 0)
     sd = math.sqrt(squares / freedom)
-    upper = sd * math.sqrt(freedom / float(stats.chi2.ppf(0.05, freedom)))
+    upper = sd * math.sqrt(freedom / float(chi2.ppf(0.05, freedom)))
     subjects = len({who for who, _ in groups})
     return PrecisionLine(*what, subjects, freedom, sd, math.sqrt(relative / freedom), upper, LSC_FACTOR * sd)
 

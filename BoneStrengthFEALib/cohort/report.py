@@ -14,6 +14,7 @@ import numpy as np
 from BoneStrengthFEALib.atomic_files import write_text
 from BoneStrengthFEALib.cohort import plots
 from BoneStrengthFEALib.cohort.case import Case, CaseState, Outcome
+from BoneStrengthFEALib.report import words
 from BoneStrengthFEALib.report.style import STYLE
 from BoneStrengthFEALib.results import DISCLAIMER
 from BoneStrengthFEALib.version import __version__
@@ -127,7 +128,7 @@ def _strengths(rows: Sequence[MeasureRow]) -> str:
         values = np.array([row.value for row in group if np.isfinite(row.value)])
         if values.size:
             low, middle, high = np.percentile(values, [5, 50, 95])
-            lines.append((bone, measure, unit, values.size, f"{low:.4g}", f"{middle:.4g}", f"{high:.4g}"))
+            lines.append((bone, measure, unit, values.size, *(words.number(v, unit) for v in (low, middle, high))))
     pictures = []
     loads = sorted({(r.bone, r.measure) for r in rows if r.measure.startswith("failure_load_")})
     for bone, measure in loads:
@@ -160,7 +161,13 @@ def _checks(cases: Sequence[Case], out: Path) -> str:
 def _outliers(rows: Sequence[MeasureRow]) -> str:
     found = outliers(rows)
     lines = [
-        (_link(row.case.id), escape(row.bone), escape(row.measure), f"{row.value:.4g} {escape(row.unit)}", f"{z:+.1f}")
+        (
+            _link(row.case.id),
+            escape(row.bone),
+            escape(row.measure),
+            f"{words.number(row.value, row.unit)} {escape(row.unit)}",
+            f"{z:+.1f}",
+        )
         for row, z in found[:MOST_LINES]
     ]
     text = f"<p class='notes'>Modified z-score above {OUTLIER_Z:g} among cases of the same bone and sex.</p>"

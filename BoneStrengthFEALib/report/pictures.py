@@ -57,7 +57,7 @@ def slice_pictures(ct: Volume, specimen: Specimen) -> dict[str, Image.Image]:
     Parameters
     ----------
     ct
-        CT [HU] on the specimen's grid.
+        CT [HU] whose voxels the specimen's grid is a part of.
     specimen
         Specimen; its regions are outlined.
 
@@ -65,7 +65,10 @@ def slice_pictures(ct: Volume, specimen: Specimen) -> dict[str, Image.Image]:
     -------
     View name to picture.
     """
-    return {view.name: _slice(ct, specimen, view) for view in VIEWS}
+    grid = specimen.regions.grid
+    k, j, i = np.rint(ct.grid.to_ijk(grid.to_ras(np.zeros(3))))[::-1].astype(int)
+    near = ct.cropped((k, j, i), (k + grid.shape[0], j + grid.shape[1], i + grid.shape[2]))
+    return {view.name: _slice(near, specimen, view) for view in VIEWS}
 
 
 def _slice(ct: Volume, specimen: Specimen, view: View) -> Image.Image:
