@@ -107,7 +107,7 @@ def test_bad_input_gives_one_clear_message(module, nodes) -> None:
     empty = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "empty")
     with pytest.raises(BoneStrengthError, match="no segment"):
         logic.studyFromNodes(ct, (empty, ["x"]))
-    with pytest.raises(BoneStrengthError, match="not a name in the label map"):
+    with pytest.raises(BoneStrengthError, match="not a name of a label"):
         logic.studyFromNodes(ct, (bones, ["vertebrae_L9"]))
     with pytest.raises(BoneStrengthError, match="no CT volume"):
         logic.studyFromNodes(None, (bones, ["vertebrae_L1"]))
