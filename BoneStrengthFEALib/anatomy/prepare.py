@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 import numpy as np
 
+from BoneStrengthFEALib.anatomy.femur import prepare_femur
 from BoneStrengthFEALib.anatomy.names import recognise, require_level
 from BoneStrengthFEALib.anatomy.specimen import Side, Site, Specimen
 from BoneStrengthFEALib.anatomy.vertebra import prepare_vertebra
 from BoneStrengthFEALib.errors import AnatomyError
 from BoneStrengthFEALib.label_map import LabelMap
-from BoneStrengthFEALib.volume import Volume, require_same_grid
+from BoneStrengthFEALib.volume import FloatArray, Volume, require_same_grid
 
 BODY_NAME = re.compile(r"corpus|vertebral[ _]?bod|(^|[ _])bod(y|ies)($|[ _])", re.IGNORECASE)
 """Names of labels that hold vertebral bodies: TPTBox "corpus", "corpus border"; "vertebral bodies"."""
@@ -60,6 +62,7 @@ def prepare(
     label: int | str,
     identity: tuple[Site, str, Side],
     parts: LabelMap | None = None,
+    landmarks: Mapping[str, FloatArray] | None = None,
 ) -> Specimen:
     """Isolate the bone of a label and find its frame.
 
@@ -73,6 +76,8 @@ def prepare(
         Site, level and side, see identify.
     parts
         Finer labels of the same scan that name vertebral bodies; optional.
+    landmarks
+        Landmarks that replace what would be found, RAS [mm]; names by site.
 
     Returns
     -------
@@ -83,10 +88,12 @@ def prepare(
     AnatomyError
         When the bone is not what it is said to be, or the site is not supported.
     """
-    site, level, _ = identity
+    site, level, side = identity
     mask = labels.mask(label)
     if int(np.count_nonzero(mask.array)) < 2:
         raise AnatomyError(f"label {label} has a single voxel; segment the bone")
+    if site is Site.FEMUR:
+        return prepare_femur(mask, side, landmarks)
     if site is not Site.VERTEBRA:
         raise AnatomyError(f"site {site.value} cannot be analysed yet; this version analyses vertebrae")
     return prepare_vertebra(mask, level, _body_label(labels, parts))

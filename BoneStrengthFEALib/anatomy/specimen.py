@@ -52,6 +52,8 @@ class Specimen:
         Name to (3,) RAS position [mm].
     quality
         Checks made on the way.
+    measurements
+        Sizes and angles by name, unit in the name, for example "neck_shaft_angle_deg".
     """
 
     site: Site
@@ -62,6 +64,7 @@ class Specimen:
     local_to_ras: FloatArray
     landmarks: Mapping[str, FloatArray] = field(default_factory=dict)
     quality: QualityReport = QualityReport()
+    measurements: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check labels and frame, freeze the frame."""

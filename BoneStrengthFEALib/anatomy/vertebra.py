@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from BoneStrengthFEALib.anatomy import checks
 from BoneStrengthFEALib.anatomy.specimen import Side, Site, Specimen
 from BoneStrengthFEALib.bounding_box import bounding_box
 from BoneStrengthFEALib.errors import AnatomyError
@@ -33,8 +34,7 @@ OPENING_MM = 4.0
 """Processes thinner than twice this are no part of the body."""
 HEIGHT_LIMITS_MM = (10.0, 50.0)
 VOLUME_LIMITS_CM3 = (4.0, 100.0)
-LOOSE_SHARE = 0.05
-"""Share of the label that may lie apart from the rest."""
+SHAPE_ADVICE = "the label does not have the shape of a human vertebral body; check it"
 FRAME_ROUNDS = 4
 CENTRAL_SHARE = 0.7
 """Endplates are fitted within this share of the body's half-axes, inside the rims."""
@@ -74,7 +74,7 @@ def prepare_vertebra(mask: Volume, level: str, body_label: Volume | None = None)
     AnatomyError
         When no body is found in the label.
     """
-    bone, lines = _one_piece(mask)
+    bone, lines = checks.one_piece(mask)
     anterior = _anterior_direction(bone, mask)
     up = np.array((0.0, 0.0, 1.0))
     body = np.zeros_like(bone)
@@ -99,23 +99,6 @@ def prepare_vertebra(mask: Volume, level: str, body_label: Volume | None = None)
         landmarks={"body_centre": frame[:3, 3]},
         quality=QualityReport(tuple(lines)),
     )
-
-
-def _one_piece(mask: Volume) -> tuple[Array, list[QualityLine]]:
-    filled = ndimage.binary_fill_holes(mask.array > 0)
-    pieces, count = ndimage.label(filled, structure=np.ones((3, 3, 3)))
-    if count == 0:
-        raise AnatomyError("the label is empty; choose another or segment the bone again")
-    sizes = np.bincount(pieces.ravel())[1:]
-    loose = 1.0 - sizes.max() / sizes.sum()
-    line = QualityLine(
-        "LOOSE_PIECES",
-        Outcome.WARN if loose > LOOSE_SHARE else Outcome.PASS,
-        f"{100 * loose:.1f} % of the label apart from its largest piece",
-        f"at most {100 * LOOSE_SHARE:.0f} %",
-        "clean the segmentation; only the largest piece is analysed",
-    )
-    return pieces == 1 + int(sizes.argmax()), [line]
 
 
 def _points(mask: Array, volume: Volume) -> _Points:
@@ -253,31 +236,8 @@ def _completeness(bone: Array, body: Array, volume: Volume, frame: FloatArray) -
     height = float(top[:, 2].mean() - bottom[:, 2].mean())
     size = float(body.sum()) * volume.voxel_volume_mm3 / 1000.0
     return [
-        _edge_line("BODY_CUT_BY_FOV", body, Outcome.REFUSE, "the vertebral body"),
-        _edge_line("POSTERIOR_CUT_BY_FOV", bone & ~body, Outcome.WARN, "the posterior elements"),
-        _range_line("BODY_HEIGHT", height, "mm", HEIGHT_LIMITS_MM),
-        _range_line("BODY_VOLUME", size, "cm3", VOLUME_LIMITS_CM3),
+        checks.edge_line("BODY_CUT_BY_FOV", body, Outcome.REFUSE, "the vertebral body"),
+        checks.edge_line("POSTERIOR_CUT_BY_FOV", bone & ~body, Outcome.WARN, "the posterior elements"),
+        checks.range_line("BODY_HEIGHT", height, "mm", HEIGHT_LIMITS_MM, SHAPE_ADVICE),
+        checks.range_line("BODY_VOLUME", size, "cm3", VOLUME_LIMITS_CM3, SHAPE_ADVICE),
     ]
-
-
-def _edge_line(code: str, mask: Array, verdict: Outcome, what: str) -> QualityLine:
-    faces = [mask.take(n, axis) for axis in range(3) for n in (0, -1)]
-    touching = sum(int(face.sum()) for face in faces)
-    return QualityLine(
-        code,
-        verdict if touching else Outcome.PASS,
-        f"{touching} voxels of {what} on the edge of the image",
-        "0",
-        "the bone is cut by the field of view: choose a complete level or a larger reconstruction",
-    )
-
-
-def _range_line(code: str, value: float, unit: str, limits: tuple[float, float]) -> QualityLine:
-    inside = limits[0] <= value <= limits[1]
-    return QualityLine(
-        code,
-        Outcome.PASS if inside else Outcome.REFUSE,
-        f"{value:.1f} {unit}",
-        f"{limits[0]:g} to {limits[1]:g} {unit}",
-        "the label does not have the shape of a human vertebral body; check it",
-    )
