@@ -35,9 +35,21 @@ class GeometryError(BoneStrengthError):
 
 
 class RefusedError(BoneStrengthError):
-    """An examination that must not be measured: the quality gate refused it."""
+    """An examination that must not be measured: the quality gate refused it.
+
+    Parameters
+    ----------
+    message, code
+        See BoneStrengthError.
+    acceptable
+        Whether a user may take responsibility and go on, with the setting ``accept``.
+    """
 
     code = "REFUSED"
+
+    def __init__(self, message: str, code: str = "", acceptable: bool = False) -> None:
+        super().__init__(message, code)
+        self.acceptable = acceptable
 
 
 class CalibrationError(BoneStrengthError):

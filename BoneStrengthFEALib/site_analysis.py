@@ -18,6 +18,7 @@ from BoneStrengthFEALib.material import MaterialMap
 from BoneStrengthFEALib.measure import Measure
 from BoneStrengthFEALib.progress import ProgressCallback
 from BoneStrengthFEALib.quality import QualityReport
+from BoneStrengthFEALib.quality_profile import check_acquisition
 from BoneStrengthFEALib.results import ModelRecord, RiskLine, SiteResult
 from BoneStrengthFEALib.settings import Settings
 from BoneStrengthFEALib.solver import Solution, SolverOptions, solve_linear
@@ -95,7 +96,8 @@ def analyse(
     identity = identify(study.labels, target.label, target.site, target.level, target.side)
     labels, parts, density = _around(study, target, density)
     specimen = prepare(labels, target.label, identity, parts)
-    quality = specimen.quality.accepting(settings.accept)
+    taken = check_acquisition(study.acquisition, max(density.spacing_mm), identity[0].value, settings.quality_profile)
+    quality = taken.merged(specimen.quality.lines).accepting(settings.accept)
     site, level, side = identity
     result = SiteResult(
         specimen.name, site.value, level, side.value, study.labels.value_of(target.label), quality=quality

@@ -12,7 +12,7 @@ from BoneStrengthFEALib.calibration.record import Calibration
 from BoneStrengthFEALib.calibration.uncertainty import mean_uncertainty
 from BoneStrengthFEALib.errors import AnatomyError
 from BoneStrengthFEALib.measure import Measure
-from BoneStrengthFEALib.volume import Array, Volume
+from BoneStrengthFEALib.volume import Array, FloatArray, Volume
 
 PEEL_MM = 3.0
 """Thickness taken off a mask to leave trabecular bone (two to three voxels of 1 mm)."""
@@ -33,7 +33,7 @@ class Compartments:
     cortical: Array
 
 
-def depth_mm(mask: Array, grid_volume: Volume) -> Array:
+def depth_mm(mask: Array, grid_volume: Volume) -> FloatArray:
     """Depth below the surface of a mask.
 
     Parameters
@@ -48,7 +48,7 @@ def depth_mm(mask: Array, grid_volume: Volume) -> Array:
     (K, J, I) distance from the mask's surface [mm]: to the centre of the nearest voxel outside, less half a voxel.
     """
     spacing = grid_volume.spacing_mm
-    depth = np.zeros(mask.shape, dtype=np.float32)
+    depth = np.zeros(mask.shape)
     if not mask.any():
         return depth
     box = bounding_box(mask)

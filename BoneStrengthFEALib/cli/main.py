@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-from BoneStrengthFEALib.errors import BoneStrengthError, CancelledError, InputError
+from BoneStrengthFEALib.errors import BoneStrengthError, CancelledError, InputError, RefusedError
 from BoneStrengthFEALib.version import __version__
 
 EXIT_OK, EXIT_ERROR, EXIT_USAGE, EXIT_CANCELLED = 0, 1, 2, 130
@@ -64,4 +64,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_CANCELLED
     except BoneStrengthError as error:
         print(f"error [{error.code}]: {error}", file=sys.stderr)
+        if isinstance(error, RefusedError) and error.acceptable:
+            print(f"to take responsibility for a check: --set accept={error.code}", file=sys.stderr)
         return EXIT_USAGE if isinstance(error, InputError) else EXIT_ERROR

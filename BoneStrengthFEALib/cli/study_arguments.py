@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from pathlib import Path
 
 from BoneStrengthFEALib.acquisition import Acquisition, Sex
 from BoneStrengthFEALib.anatomy import Side, Site
+from BoneStrengthFEALib.dicom_in import DicomScan, read_folder, read_series
+from BoneStrengthFEALib.dicom_in.header import is_dicom
 from BoneStrengthFEALib.errors import InputError
 from BoneStrengthFEALib.image_files import read_volume
 from BoneStrengthFEALib.label_map import LabelMap
 from BoneStrengthFEALib.label_names import SCHEMES, label_names
+from BoneStrengthFEALib.quality import QualityReport
+from BoneStrengthFEALib.regrid import onto_grid
 from BoneStrengthFEALib.settings import Settings, read_settings
 from BoneStrengthFEALib.settings_override import override
 from BoneStrengthFEALib.study import Study, Target
-from BoneStrengthFEALib.volume import Quantity
+from BoneStrengthFEALib.volume import Quantity, Volume
 
 PLAUSIBLE = {"age": (0.0, 120.0), "height": (0.5, 2.5), "weight": (10.0, 350.0)}
 
@@ -28,7 +33,8 @@ def add_study_arguments(parser: argparse.ArgumentParser) -> None:
         Parser of a command.
     """
     image = parser.add_argument_group("images")
-    image.add_argument("ct", type=Path, metavar="CT", help="CT in HU: NIfTI, NRRD or MetaImage file")
+    image.add_argument("ct", type=Path, metavar="CT", help="DICOM folder, or CT in HU as NIfTI, NRRD or MetaImage")
+    image.add_argument("--series", default="", metavar="UID", help="DICOM series; else the best one for bone is chosen")
     image.add_argument("--labels", type=Path, required=True, help="label map of the bones, on the CT's grid")
     image.add_argument(
         "--label",
@@ -109,23 +115,29 @@ def study_of(arguments: argparse.Namespace) -> Study:
             raise InputError(f"--{name} {value:g} is outside {low:g} to {high:g}; check the unit (m, kg, years)")
     if arguments.level and len(arguments.label) > 1:
         raise InputError("--level describes one bone; give a single --label or a numbering that names the levels")
-    ct = read_volume(arguments.ct, Quantity.HU)
-    labels = LabelMap(read_volume(arguments.labels, Quantity.LABEL), label_names(arguments.numbering))
+    scan = _scan(arguments)
+    ct = scan.ct
+
+    def on_ct(path: Path) -> Volume:
+        return onto_grid(read_volume(path, Quantity.LABEL), ct.grid)
+
+    labels = LabelMap(on_ct(arguments.labels), label_names(arguments.numbering))
     tissues = parts = None
     if arguments.tissues:
         names = label_names(arguments.tissue_numbering)
-        tissues = LabelMap(read_volume(arguments.tissues, Quantity.LABEL), names)
+        tissues = LabelMap(on_ct(arguments.tissues), names)
     if arguments.bodies:
-        parts = LabelMap(read_volume(arguments.bodies, Quantity.LABEL), {1: "vertebrae_body"})
+        parts = LabelMap(on_ct(arguments.bodies), {1: "vertebrae_body"})
     given = (arguments.ct, arguments.labels, arguments.tissues, arguments.bodies)
     study = Study(
         ct,
         labels,
         tuple(_target(label, arguments) for label in arguments.label),
-        Acquisition(source="file", kvp=arguments.kvp),
+        scan.acquisition,
         tissues,
         parts,
-        files=tuple(path for path in given if path),
+        scan.quality,
+        files=tuple(path for path in given if path and path.is_file()),
     )
     return study.with_subject(
         sex=Sex(arguments.sex) if arguments.sex else None,
@@ -133,6 +145,24 @@ def study_of(arguments: argparse.Namespace) -> Study:
         height_m=arguments.height,
         weight_kg=arguments.weight,
     )
+
+
+def _scan(arguments: argparse.Namespace) -> DicomScan:
+    if arguments.ct.is_dir() or is_dicom(arguments.ct):
+        spine = arguments.site in (None, Site.VERTEBRA.value)
+        scan = (
+            read_folder(arguments.ct, arguments.series, avoid_contrast=spine)
+            if arguments.ct.is_dir()
+            else read_series([arguments.ct])
+        )
+        if arguments.kvp is not None and scan.acquisition.kvp not in (None, arguments.kvp):
+            raise InputError(f"--kvp {arguments.kvp:g} was given, but the images say {scan.acquisition.kvp:g} kV")
+        known = scan.acquisition.kvp if scan.acquisition.kvp is not None else arguments.kvp
+        return dataclasses.replace(scan, acquisition=dataclasses.replace(scan.acquisition, kvp=known))
+    if arguments.series:
+        raise InputError(f"--series was given, but {arguments.ct.name} is no DICOM folder")
+    ct = read_volume(arguments.ct, Quantity.HU)
+    return DicomScan(ct, Acquisition(source="file", kvp=arguments.kvp), QualityReport())
 
 
 def _target(label: str, arguments: argparse.Namespace) -> Target:
