@@ -20,6 +20,9 @@ import numpy.typing as npt
 from BoneStrengthFEALib.solver.compiling import compiled
 from BoneStrengthFEALib.volume import FloatArray
 
+MANY_LAYERS = 32_000
+"""Below it layers are sorted as 16-bit numbers, which takes one pass."""
+
 
 @dataclass(frozen=True, eq=False)
 class CoarseLevel:
@@ -32,7 +35,7 @@ class CoarseLevel:
     corners
         (m, 8) int32 coarse nodes.
     coefficients
-        (3, m) averaged stiffness factors.
+        (q, m) averaged stiffness factors.
     node_count
         Number of coarse nodes.
     parents
@@ -64,7 +67,7 @@ def coarsen(
     corners
         (m, 8) nodes.
     coefficients
-        (3, m) stiffness factors.
+        (q, m) stiffness factors.
     node_count
         Number of nodes.
 
@@ -88,7 +91,19 @@ def coarsen(
     _join_corners(elements, corners, parent_of, coarse_elements, parents, places, roots)
     coarse_corners = np.empty((count, 8), dtype=np.int32)
     nodes = _number_roots(roots, coarse_corners)
+    _sort_by_layer(coarse_elements, coarse_corners, nodes)
     return CoarseLevel(coarse_elements, coarse_corners, averaged, nodes, parents, places)
+
+
+def _sort_by_layer(elements: npt.NDArray[np.int32], corners: npt.NDArray[np.int32], count: int) -> None:
+    """Number nodes layer by layer: slabs of nodes then restrict to slabs of coarse nodes."""
+    layer = np.empty(count, dtype=np.int16 if elements[:, 0].max() < MANY_LAYERS else np.int32)
+    for a in range(8):
+        layer[corners[:, a]] = elements[:, 0] + (a >> 2)
+    order = np.argsort(layer, kind="stable")
+    number = np.empty(count, dtype=np.int32)
+    number[order] = np.arange(count, dtype=np.int32)
+    corners[...] = number[corners]
 
 
 @compiled

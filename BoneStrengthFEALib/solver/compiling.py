@@ -19,6 +19,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 HAS_NUMBA = importlib.util.find_spec("numba") is not None
 """Whether kernels can be compiled."""
+FREEDOM = {"contract", "nsz", "arcp"}
+"""What a compiled kernel may do to arithmetic: fuse, ignore the sign of zero, multiply by a reciprocal."""
+SUM_FREEDOM = {*FREEDOM, "reassoc"}
+"""A sum may also be taken in another order, the same each time."""
 
 
 def compiled(function: F) -> F:
@@ -33,12 +37,31 @@ def compiled(function: F) -> F:
     -------
     The dispatcher.
     """
+    return _compile(function, FREEDOM)
+
+
+def compiled_sum(function: F) -> F:
+    """Compile a kernel that sums: partial sums in vector registers, in an order fixed for a machine.
+
+    Parameters
+    ----------
+    function
+        Kernel in numba's Python subset.
+
+    Returns
+    -------
+    The dispatcher.
+    """
+    return _compile(function, SUM_FREEDOM)
+
+
+def _compile(function: F, freedom: set[str]) -> F:
     if not HAS_NUMBA:
         return function
     _use_writable_cache()
     import numba
 
-    kernel: F = numba.njit(cache=True, nogil=True, fastmath={"contract", "nsz", "arcp"}, error_model="numpy")(function)
+    kernel: F = numba.njit(cache=True, nogil=True, fastmath=freedom, error_model="numpy")(function)
     return kernel
 
 

@@ -54,18 +54,60 @@ def _multiply_block(w: Any, t: int, blocks: Any) -> None:
 
 
 @compiled
+def multiply_blocks(w: Any, blocks: Any) -> None:
+    """Multiply all parity classes of a batch by the sum of three bases, in place."""
+    # written out: a constant class gives constant offsets, which vectorisation needs
+    _multiply_block(w, 0, blocks)
+    _multiply_block(w, 1, blocks)
+    _multiply_block(w, 2, blocks)
+    _multiply_block(w, 3, blocks)
+    _multiply_block(w, 4, blocks)
+    _multiply_block(w, 5, blocks)
+    _multiply_block(w, 6, blocks)
+    _multiply_block(w, 7, blocks)
+
+
+@compiled
+def _multiply_single(w: Any, t: int, blocks: Any) -> None:
+    """Multiply one parity class by its block of the only basis and the element's factor, in place."""
+    i, j, k = (t ^ 1) * BATCH, (8 + (t ^ 2)) * BATCH, (16 + (t ^ 4)) * BATCH
+    p0, p1, p2 = blocks[0, t, 0], blocks[0, t, 1], blocks[0, t, 2]
+    p3, p4, p5 = blocks[0, t, 3], blocks[0, t, 4], blocks[0, t, 5]
+    for b in range(BATCH):
+        ix, iy, iz, ic = np.uint64(i + b), np.uint64(j + b), np.uint64(k + b), np.uint64(24 * BATCH + b)
+        p = w[ic]
+        x, y, z = p * w[ix], p * w[iy], p * w[iz]
+        w[ix] = p0 * x + p3 * y + p4 * z
+        w[iy] = p3 * x + p1 * y + p5 * z
+        w[iz] = p4 * x + p5 * y + p2 * z
+
+
+@compiled
+def multiply_single_basis(w: Any, blocks: Any) -> None:
+    """Multiply all parity classes of a batch when all elements are multiples of one stiffness, in place."""
+    _multiply_single(w, 0, blocks)
+    _multiply_single(w, 1, blocks)
+    _multiply_single(w, 2, blocks)
+    _multiply_single(w, 3, blocks)
+    _multiply_single(w, 4, blocks)
+    _multiply_single(w, 5, blocks)
+    _multiply_single(w, 6, blocks)
+    _multiply_single(w, 7, blocks)
+
+
+@compiled
 def apply_range(u: Any, f: Any, corners: Any, coefficients: Any, blocks: Any, first: int, last: int) -> None:
     """Add K u of elements first..last-1 to f.
 
-    u, f: (n, 3); corners: (m, 8); coefficients: (3, m); blocks: (3, 8, 6) already divided by 8 (the two
-    transforms are not normalised).
+    u, f: (n, 3); corners: (m, 8); coefficients: (q, m); blocks: (q, 8, 6), q = 1 or 3, already divided by 8 (the
+    two transforms are not normalised).
     """
     w = np.zeros(27 * BATCH, u.dtype)
     for start in range(first, last, BATCH):
         count = min(BATCH, last - start)
         for b in range(count):
             e = start + b
-            for k in range(3):
+            for k in range(coefficients.shape[0]):
                 w[(24 + k) * BATCH + b] = coefficients[k, e]
             for a in range(8):
                 n = np.uint64(corners[e, a])
@@ -74,15 +116,10 @@ def apply_range(u: Any, f: Any, corners: Any, coefficients: Any, blocks: Any, fi
         _butterfly(w, 0)
         _butterfly(w, 8 * BATCH)
         _butterfly(w, 16 * BATCH)
-        # written out: a constant class gives constant offsets, which vectorisation needs
-        _multiply_block(w, 0, blocks)
-        _multiply_block(w, 1, blocks)
-        _multiply_block(w, 2, blocks)
-        _multiply_block(w, 3, blocks)
-        _multiply_block(w, 4, blocks)
-        _multiply_block(w, 5, blocks)
-        _multiply_block(w, 6, blocks)
-        _multiply_block(w, 7, blocks)
+        if coefficients.shape[0] == 1:
+            multiply_single_basis(w, blocks)
+        else:
+            multiply_blocks(w, blocks)
         _butterfly(w, 0)
         _butterfly(w, 8 * BATCH)
         _butterfly(w, 16 * BATCH)
@@ -98,13 +135,11 @@ def apply_range(u: Any, f: Any, corners: Any, coefficients: Any, blocks: Any, fi
 
 @compiled
 def add_diagonal(diagonal: Any, corners: Any, coefficients: Any, element_diagonals: Any) -> None:
-    """Add the diagonal of K; element_diagonals: (3, 3) per basis and component (equal at all eight corners)."""
+    """Add the diagonal of K; element_diagonals: (q, 3) per basis and component (equal at all eight corners)."""
     for e in range(corners.shape[0]):
         for component in range(3):
-            value = (
-                coefficients[0, e] * element_diagonals[0, component]
-                + coefficients[1, e] * element_diagonals[1, component]
-                + coefficients[2, e] * element_diagonals[2, component]
-            )
+            value = 0.0
+            for k in range(coefficients.shape[0]):
+                value += coefficients[k, e] * element_diagonals[k, component]
             for a in range(8):
                 diagonal[corners[e, a], component] += value

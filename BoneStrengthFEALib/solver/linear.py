@@ -103,7 +103,7 @@ def make_preconditioner(system: System, team: Team) -> Preconditioner:
             held[plane.dofs] = plane.prescribed_mm is not None
         fixed = (system.constraints.fixed.reshape(-1, 3), held.reshape(-1, 3))
         grid: Preconditioner = Multigrid(
-            system.mesh.elements, system.bricks, *fixed, system.elasticities, system.spacing_mm, team
+            system.mesh.elements, system.fewest_bricks, *fixed, system.fewest_elasticities, system.spacing_mm, team
         )
         return grid
     inverse = 1.0 / np.maximum(system.operator.diagonal(), np.finfo(np.float64).tiny)
@@ -134,6 +134,8 @@ class _Iteration:
             z = self.precondition(r).astype(np.float64)
             project(z.reshape(-1))
             rz = sum_over(team, vk.dot, r, z)
+            if not rz > 0.0:
+                return
             # flexible beta [2]: the preconditioner is neither linear nor exact
             beta = 0.0 if count == 1 else (rz - sum_over(team, vk.dot, r_before, z)) / rz_before
             run_over(team, vk.update_direction, p, z, beta)

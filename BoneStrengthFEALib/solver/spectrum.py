@@ -15,6 +15,7 @@ from BoneStrengthFEALib.solver.element import brick_stiffness
 from BoneStrengthFEALib.solver.operator import ElementOperator
 from BoneStrengthFEALib.volume import FloatArray
 
+ALL_BASES = 3
 LANCZOS_STEPS = 10
 """Lanczos steps."""
 
@@ -27,9 +28,9 @@ def element_bound(
     Parameters
     ----------
     coefficients
-        (3, m) stiffness factors.
+        (q, m) stiffness factors; q = 3: lambda, mu, orthotropic; q = 1: multiples of one stiffness.
     elasticities
-        Three (6, 6) stiffness bases.
+        q (6, 6) stiffness bases.
     spacing_mm
         Element size [mm].
 
@@ -38,12 +39,12 @@ def element_bound(
     max over elements of lambda_max(D_e^-1 K_e), dimensionless.
     """
     materials: list[FloatArray] = []
-    isotropic = coefficients[1] > 0
+    isotropic = coefficients[1] > 0 if len(coefficients) == ALL_BASES else np.zeros(0, bool)
     if isotropic.any():
         ratio = float((coefficients[0, isotropic] / coefficients[1, isotropic]).max())
         materials.append(ratio * elasticities[0] + elasticities[1])
-    if coefficients[2].any():
-        materials.append(elasticities[2])
+    if coefficients[-1].any():
+        materials.append(elasticities[-1])
     bound = 0.0
     for material in materials:
         stiffness = brick_stiffness(material, spacing_mm)
@@ -60,7 +61,7 @@ def largest_eigenvalue(operator: ElementOperator, inverse_diagonal: FloatArray) 
     operator
         K.
     inverse_diagonal
-        (n, 3) float32 inverse diagonal; zero where held.
+        (n, 4) float32 inverse diagonal; zero where held.
 
     Returns
     -------
@@ -74,8 +75,11 @@ def largest_eigenvalue(operator: ElementOperator, inverse_diagonal: FloatArray) 
     beta = 0.0
     diagonal: list[float] = []
     off: list[float] = []
+    f = np.empty_like(v)
     for _ in range(LANCZOS_STEPS):
-        w: FloatArray = root * operator.apply(root * v) - np.float32(beta) * before
+        f[...] = 0.0
+        operator.add_rows(root * v, f)
+        w: FloatArray = root * f - np.float32(beta) * before
         alpha = float(np.vdot(w, v))
         w = w - np.float32(alpha) * v
         beta = float(np.linalg.norm(w))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from BoneStrengthFEALib.solver.operator import AssembledOperator, Bricks, Elemen
 from BoneStrengthFEALib.volume import FloatArray
 
 BACKENDS = ("auto", "numba", "numpy")
+SAME_RATIO = 1e-15
+"""Lambda and mu of all elements are proportional to within rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +42,8 @@ class System:
         "numba" or "numpy".
     spacing_mm
         Element size (dx, dy, dz) [mm].
+    fewest_bricks, fewest_elasticities
+        The same stiffnesses with one factor per element and one basis, when all elements are multiples of one.
     """
 
     mesh: Mesh
@@ -50,6 +54,8 @@ class System:
     removed_elements: int
     backend: str
     spacing_mm: tuple[float, float, float]
+    fewest_bricks: Bricks
+    fewest_elasticities: list[FloatArray]
 
 
 def choose_backend(name: str) -> str:
@@ -99,17 +105,43 @@ def build_system(model: FeModel, team: Team, backend: str) -> System:
     """
     mask, removed = supported_elements(model)
     mesh = build_mesh(mask)
-    basis = [*lame_basis(), np.zeros((6, 6)) if model.orthotropy is None else model.orthotropy.unit_stiffness]
-    coefficients = stiffness_factors(model, mesh)
-    bricks = Bricks(mesh.corners, mesh.elements[:, 0], coefficients, mesh.nodes.size)
+    basis: list[FloatArray] = [
+        *lame_basis(),
+        np.zeros((6, 6)) if model.orthotropy is None else model.orthotropy.unit_stiffness,
+    ]
+    factors = stiffness_factors(model, mesh)
+    bricks = Bricks(mesh.corners, mesh.elements[:, 0], factors, mesh.nodes.size)
+    coefficients, reduced = reduced_bases(factors, basis)
+    fewest = replace(bricks, coefficients=coefficients)
     operator: ElementOperator | AssembledOperator
     if backend == "numba":
-        blocks = np.stack([mirror_blocks(e, model.spacing_mm) for e in basis]) / 8.0
-        operator = ElementOperator(bricks, blocks, team)
+        blocks = np.stack([mirror_blocks(e, model.spacing_mm) for e in reduced]) / 8.0
+        operator = ElementOperator(fewest, blocks, team)
     else:
-        operator = AssembledOperator(bricks, basis, model.spacing_mm)
+        operator = AssembledOperator(fewest, reduced, model.spacing_mm)
     constraints = build_constraints(model, mesh)
-    return System(mesh, bricks, basis, constraints, operator, removed, backend, model.spacing_mm)
+    spacing_mm = model.spacing_mm
+    return System(mesh, bricks, basis, constraints, operator, removed, backend, spacing_mm, fewest, reduced)
+
+
+def reduced_bases(factors: FloatArray, elasticities: list[FloatArray]) -> tuple[FloatArray, list[FloatArray]]:
+    """Describe elements by one factor each when all are multiples of one stiffness: equal Poisson's ratios.
+
+    Parameters
+    ----------
+    factors
+        (3, m) factors of the three bases.
+    elasticities
+        The three (6, 6) bases.
+
+    Returns
+    -------
+    (1, m) factors and one basis; or what was given, when the elements differ in more than a factor.
+    """
+    lame = factors[:, int(np.argmax(factors[1]))] / max(float(factors[1].max()), np.finfo(float).tiny)
+    if factors[2].any() or np.abs(factors[0] - lame[0] * factors[1]).max() > SAME_RATIO * np.abs(factors[0]).max():
+        return factors, elasticities
+    return factors[1:2].copy(), [lame[0] * elasticities[0] + elasticities[1]]
 
 
 def stiffness_factors(model: FeModel, mesh: Mesh) -> FloatArray:

@@ -1,0 +1,160 @@
+"""Loops of the multigrid cycle on padded float32 rows: the operator, the smoother, the transfer between levels.
+
+Arrays of displacements or forces are (n, 4) float32, the fourth number zero; flat ones the same in one dimension.
+Whoever reads the result f of the operator sets it to zero again, so that the next product can be added to it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from BoneStrengthFEALib.solver.compiling import compiled, compiled_sum
+from BoneStrengthFEALib.solver.kernels import BATCH, _butterfly, multiply_blocks, multiply_single_basis
+from BoneStrengthFEALib.solver.row_moves import gather_rows, scatter_rows
+
+_WEIGHTS = np.array([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]])
+_ALL = np.einsum("zc,yb,xa->zyxcba", _WEIGHTS, _WEIGHTS, _WEIGHTS).reshape(27, 8)
+COUNT = np.count_nonzero(_ALL, axis=1).astype(np.int64)
+"""(27,) corners that a place x + 3 y + 9 z of the 3x3x3 fine positions is interpolated from."""
+CORNER = np.argsort(_ALL == 0, axis=1, kind="stable").astype(np.int64)
+"""(27, 8) these corners first."""
+WEIGHT = np.take_along_axis(_ALL, CORNER, axis=1).astype(np.float32)
+"""(27, 8) their weights."""
+
+
+@compiled
+def apply_rows(u: Any, f: Any, corners: Any, coefficients: Any, blocks: Any, first: int, last: int) -> None:
+    """Add K u of elements first..last-1 to f; u, f (n, 4); coefficients (q, m), blocks (q, 8, 6), q = 1 or 3."""
+    w = np.zeros(27 * BATCH, np.float32)
+    single = coefficients.shape[0] == 1
+    for start in range(first, last, BATCH):
+        count = min(BATCH, last - start)
+        for k in range(coefficients.shape[0]):
+            for b in range(count):
+                w[(24 + k) * BATCH + b] = coefficients[k, start + b]
+        if count == BATCH:
+            for a in range(8):
+                gather_rows(u, corners, 8 * start + a, w, a * BATCH)
+        else:
+            _gather_some(u, corners, start, count, w)
+        _butterfly(w, 0)
+        _butterfly(w, 8 * BATCH)
+        _butterfly(w, 16 * BATCH)
+        if single:
+            multiply_single_basis(w, blocks)
+        else:
+            multiply_blocks(w, blocks)
+        _butterfly(w, 0)
+        _butterfly(w, 8 * BATCH)
+        _butterfly(w, 16 * BATCH)
+        if count == BATCH:
+            for a in range(8):
+                scatter_rows(f, corners, 8 * start + a, w, a * BATCH)
+        else:
+            _scatter_some(f, corners, start, count, w)
+
+
+@compiled
+def _gather_some(u: Any, corners: Any, start: int, count: int, w: Any) -> None:
+    for b in range(count):
+        for a in range(8):
+            n = corners[start + b, a]
+            for c in range(3):
+                w[(8 * c + a) * BATCH + b] = u[n, c]
+
+
+@compiled
+def _scatter_some(f: Any, corners: Any, start: int, count: int, w: Any) -> None:
+    for b in range(count):
+        for a in range(8):
+            n = corners[start + b, a]
+            for c in range(3):
+                f[n, c] += w[(8 * c + a) * BATCH + b]
+
+
+@compiled
+def begin(x: Any, d: Any, b: Any, inverse: Any, take: Any) -> None:
+    """X = d = take D^-1 b: the first Chebyshev step from zero; flat."""
+    for n in range(x.size):
+        d[n] = take * inverse[n] * b[n]
+        x[n] = d[n]
+
+
+@compiled
+def advance(x: Any, d: Any, b: Any, f: Any, inverse: Any, keep: Any, take: Any) -> None:
+    """D = keep d + take D^-1 (b - f); x += d; f = 0; flat."""
+    for n in range(x.size):
+        d[n] = keep * d[n] + take * inverse[n] * (b[n] - f[n])
+        x[n] += d[n]
+        f[n] = np.float32(0)
+
+
+@compiled
+def residual(d: Any, b: Any, f: Any, inverse: Any) -> None:
+    """D = b - f where free, else 0; f = 0; flat."""
+    for n in range(d.size):
+        d[n] = b[n] - f[n] if inverse[n] > np.float32(0) else np.float32(0)
+        f[n] = np.float32(0)
+
+
+@compiled
+def correct(x: Any, d: Any, s: Any, f: Any, inverse: Any, length: Any, take: Any) -> None:
+    """X += length s, then the first Chebyshev step with the residual d - length f; f = 0; flat."""
+    for n in range(x.size):
+        d[n] = take * inverse[n] * (d[n] - length * f[n])
+        x[n] += length * s[n] + d[n]
+        f[n] = np.float32(0)
+
+
+@compiled_sum
+def work_and_energy(d: Any, s: Any, f: Any) -> Any:
+    """Products d.s and s.f in float64; flat."""
+    work, energy = 0.0, 0.0
+    for n in range(d.size):
+        work += np.float64(d[n]) * np.float64(s[n])
+        energy += np.float64(s[n]) * np.float64(f[n])
+    return work, energy
+
+
+@compiled
+def prolong(s: Any, coarse: Any, inverse: Any, corners: Any, parents: Any, places: Any, first: int, last: int) -> None:
+    """s[n] = sum_a w_a coarse[corner a of the parent], zero where held, for nodes first..last-1."""
+    zero = np.float32(0)
+    for n in range(first, last):
+        e, place = parents[n], places[n]
+        s0, s1, s2 = zero, zero, zero
+        for t in range(COUNT[place]):
+            m, weight = corners[e, CORNER[place, t]], WEIGHT[place, t]
+            s0 += weight * coarse[m, 0]
+            s1 += weight * coarse[m, 1]
+            s2 += weight * coarse[m, 2]
+        s[n, 0] = s0 if inverse[n, 0] > zero else zero
+        s[n, 1] = s1 if inverse[n, 1] > zero else zero
+        s[n, 2] = s2 if inverse[n, 2] > zero else zero
+
+
+@compiled
+def restrict(coarse: Any, fine: Any, corners: Any, parents: Any, places: Any, first: int, last: int) -> None:
+    """Coarse += P^T fine, for nodes first..last-1."""
+    for n in range(first, last):
+        e, place = parents[n], places[n]
+        f0, f1, f2 = fine[n, 0], fine[n, 1], fine[n, 2]
+        for t in range(COUNT[place]):
+            m, weight = corners[e, CORNER[place, t]], WEIGHT[place, t]
+            coarse[m, 0] += weight * f0
+            coarse[m, 1] += weight * f1
+            coarse[m, 2] += weight * f2
+
+
+@compiled
+def multiply_dense(y: Any, matrix: Any, b: Any) -> None:
+    """Y = A b for a symmetric A (3 n, 3 n) and rows y, b (n, 4)."""
+    total = np.zeros(matrix.shape[0], np.float32)
+    for row in range(matrix.shape[0]):
+        factor = b[row // 3, row % 3]
+        for column in range(matrix.shape[0]):
+            total[column] += factor * matrix[row, column]
+    for row in range(matrix.shape[0]):
+        y[row // 3, row % 3] = total[row]
