@@ -13,7 +13,7 @@ import numpy as np
 from BoneStrengthFEALib.atomic_files import write_text
 from BoneStrengthFEALib.image_files import write_volume
 from BoneStrengthFEALib.pipeline import Outcome
-from BoneStrengthFEALib.report import slice_pictures, strain_pictures, write_html, write_pdf
+from BoneStrengthFEALib.report import failed_pictures, slice_pictures, strain_pictures, write_html, write_pdf
 from BoneStrengthFEALib.results import SiteResult, StudyResults, write_results
 from BoneStrengthFEALib.site_analysis import SiteFields
 from BoneStrengthFEALib.study import Study
@@ -116,6 +116,11 @@ def _with_pictures(study: Study, site: SiteResult, fields: SiteFields, folder: P
     if site.strengths:
         pictures |= strain_pictures(
             fields.aligned, fields.fields.elements, _effective_strain_percent(site, fields), fields.loaded.bone
+        )
+    if fields.failure:
+        failure = fields.failure
+        pictures |= failed_pictures(
+            fields.aligned, failure.failed_compression, failure.failed_tension, fields.loaded.bone
         )
     names = {}
     for kind, picture in pictures.items():

@@ -101,6 +101,29 @@ class SolverSettings:
 
 
 @dataclass(frozen=True)
+class NonlinearSettings:
+    """How a model is loaded when ``model.analysis`` is "nonlinear".
+
+    Parameters
+    ----------
+    end_deformation
+        Displacement over height (or over the load case's reference length) at which loading ends; None takes the
+        site's default.
+    force_error
+        Largest share of the force that a step may overlook of the curve.
+    tolerance
+        Residual force over reaction force.
+    bbar
+        Whether the volumetric strain is averaged over the element (no locking).
+    """
+
+    end_deformation: float | None = None
+    force_error: float = 0.05
+    tolerance: float = 1e-5
+    bbar: bool = True
+
+
+@dataclass(frozen=True)
 class RiskSettings:
     """Reference values and cross-calibration.
 
@@ -123,7 +146,7 @@ class Settings:
 
     Parameters
     ----------
-    calibration, model, solver, risk
+    calibration, model, solver, nonlinear, risk
         The parts.
     quality_profile
         Id or path of the quality profile.
@@ -134,6 +157,7 @@ class Settings:
     calibration: CalibrationSettings = CalibrationSettings()
     model: ModelSettings = ModelSettings()
     solver: SolverSettings = SolverSettings()
+    nonlinear: NonlinearSettings = NonlinearSettings()
     risk: RiskSettings = RiskSettings()
     quality_profile: str = "default"
     accept: tuple[str, ...] = ()

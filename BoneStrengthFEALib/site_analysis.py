@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
+import numpy as np
+
 from BoneStrengthFEALib import bmd, load_case, material, risk, strength
 from BoneStrengthFEALib.acquisition import Sex, Subject
 from BoneStrengthFEALib.anatomy import AlignedSpecimen, Site, Specimen, identify, prepare, resample
@@ -16,8 +18,9 @@ from BoneStrengthFEALib.label_map import LabelMap
 from BoneStrengthFEALib.load_case import LoadedModel
 from BoneStrengthFEALib.material import MaterialMap
 from BoneStrengthFEALib.measure import Measure
+from BoneStrengthFEALib.plasticity import NonlinearOptions, NonlinearSolution, solve_nonlinear
 from BoneStrengthFEALib.progress import ProgressCallback
-from BoneStrengthFEALib.quality import QualityReport
+from BoneStrengthFEALib.quality import Outcome, QualityLine, QualityReport
 from BoneStrengthFEALib.quality_profile import check_acquisition
 from BoneStrengthFEALib.results import ModelRecord, RiskLine, SiteResult
 from BoneStrengthFEALib.settings import Settings
@@ -30,6 +33,8 @@ from BoneStrengthFEALib.volume import Volume
 CLASSIFIED_LEVELS = ("T12", "L1", "L2", "L3")
 """Levels the published spine cut-offs were made for (one complete body of T12 to L3, K113725)."""
 
+END_DEFORMATION = {"vertebra": 0.03, "femur": 0.045, "radius": 0.03, "tibia": 0.03}
+"""End of nonlinear loading: beyond the deformation of each site's criterion; small strains are assumed up to 4 %."""
 SURROUNDINGS_MM = 45.0
 """What is kept around a bone: enough for the pictures and for whatever lies next to it."""
 
@@ -50,6 +55,8 @@ class SiteFields:
         Its solution.
     fields
         Strain, stress and energy density per element.
+    failure
+        Nonlinear solution, or None for a linear analysis.
     """
 
     specimen: Specimen
@@ -57,6 +64,7 @@ class SiteFields:
     loaded: LoadedModel
     solution: Solution
     fields: ElementFields
+    failure: NonlinearSolution | None = None
 
 
 def analyse(
@@ -109,8 +117,10 @@ def analyse(
     callback(f"{specimen.name}: density measures", 0.0)
     measures = bmd.measure(density, specimen, calibration)
     fields, model, strengths, checks = _load(specimen, density, settings, callback)
+    failure = fields.failure
     return dataclasses.replace(
         result,
+        curve=failure.curve if failure else (),
         bmd=measures,
         model=model,
         strengths=strengths,
@@ -146,11 +156,66 @@ def _load(
     )
     fields = strength.element_fields(loaded.model, solution)
     loading = Loading(loaded.loaded_set, loaded.height_mm, loaded.bone)
+    nonlinear = chosen.analysis == "nonlinear"
+    failure = _fail(loaded, law, settings, specimen, callback) if nonlinear else None
     criteria = chosen.criteria or strength.DEFAULT_CRITERIA[site.value, chosen.analysis]
-    strengths = tuple(strength.evaluate(c, loaded.model, solution, loading, fields) for c in criteria)
+    if nonlinear and not chosen.criteria:
+        # what a linear analysis of the same model says stands beside it
+        criteria += strength.DEFAULT_CRITERIA[site.value, "linear"]
+    strengths = tuple(
+        strength.evaluate_curve(c, failure.curve, loaded.height_mm)
+        if failure and strength.criterion(c).nonlinear
+        else strength.evaluate(c, loaded.model, solution, loading, fields)
+        for c in criteria
+    )
     record = _model_record(loaded, solution, materials, case.source, chosen.analysis)
-    report = QualityReport(materials.quality)
-    return SiteFields(specimen, aligned, loaded, solution, fields), record, strengths, report
+    if failure:
+        record = dataclasses.replace(record, numbers={**record.numbers, **_nonlinear_numbers(failure)})
+    report = QualityReport((*materials.quality, *_loading_lines(failure)))
+    return SiteFields(specimen, aligned, loaded, solution, fields, failure), record, strengths, report
+
+
+def _fail(
+    loaded: LoadedModel, law: material.MaterialLaw, settings: Settings, specimen: Specimen, callback: ProgressCallback
+) -> NonlinearSolution:
+    chosen = settings.nonlinear
+    end = chosen.end_deformation or END_DEFORMATION[specimen.site.value]
+    moved: dict[str, float] = {p.name: float(np.mean(p.value_mm)) for p in loaded.model.prescribed}
+    moved |= {p.name: p.displacement_mm or 0.0 for p in loaded.model.platens}
+    options = NonlinearOptions(
+        end_factor=end * loaded.height_mm / abs(moved[loaded.loaded_set]),
+        force_error=chosen.force_error,
+        tolerance=chosen.tolerance,
+        bbar=chosen.bbar,
+        threads=settings.solver.threads,
+    )
+    size = law.post_yield.element_mm if law.post_yield else None
+    return solve_nonlinear(
+        loaded.model,
+        loaded.loaded_set,
+        options,
+        lambda stage, fraction: callback(f"{specimen.name}: {stage}", fraction),
+        size,
+    )
+
+
+def _nonlinear_numbers(failure: NonlinearSolution) -> dict[str, float]:
+    return {f"nonlinear_{name}": value for name, value in failure.numbers.items()}
+
+
+def _loading_lines(failure: NonlinearSolution | None) -> tuple[QualityLine, ...]:
+    if failure is None:
+        return ()
+    stopped = failure.reason.startswith("no equilibrium")
+    return (
+        QualityLine(
+            "LOADING_END",
+            Outcome.WARN if stopped else Outcome.PASS,
+            failure.reason,
+            "loaded to the end or past the peak",
+            "the curve is valid as far as it goes; look at its end before using the largest force",
+        ),
+    )
 
 
 def _converted(density: Volume, conversions: tuple[str, ...]) -> Volume:

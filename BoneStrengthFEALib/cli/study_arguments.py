@@ -68,6 +68,9 @@ def add_study_arguments(parser: argparse.ArgumentParser) -> None:
     choice = parser.add_argument_group("settings")
     choice.add_argument("--settings", type=Path, metavar="FILE", help="TOML or JSON file")
     choice.add_argument(
+        "--nonlinear", action="store_true", help="load beyond yield: strength from the force-displacement curve"
+    )
+    choice.add_argument(
         "--set",
         action="append",
         default=[],
@@ -89,7 +92,7 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
     The settings.
     """
     base = read_settings(arguments.settings) if arguments.settings else Settings()
-    return override(base, arguments.set)
+    return override(base, ["model.analysis=nonlinear"] * arguments.nonlinear + arguments.set)
 
 
 def study_of(arguments: argparse.Namespace) -> Study:

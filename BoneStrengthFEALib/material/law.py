@@ -161,11 +161,15 @@ class PostYield:
         Magnitude of the falling slope dsigma/deps [MPa].
     residual_mpa
         Stress the softening ends at [MPa].
+    element_mm
+        Element size the slope was measured for [mm], or None when it was not stated; other sizes scale the slope so
+        that the energy dissipated per area stays.
     """
 
     plateau_strain: Curve
     slope_mpa: Curve
     residual_mpa: Curve
+    element_mm: float | None = None
 
 
 @dataclass(frozen=True)

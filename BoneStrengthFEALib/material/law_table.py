@@ -104,8 +104,8 @@ FEMUR_LAWS: tuple[MaterialLaw, ...] = (
     MaterialLaw(
         "F5", "proximal femur", ASH, power(14900.0, 1.86), power(102.0, 1.80), power(102.0, 1.80), 0.4, None,
         "Keyak JH et al. (2005), Clin Orthop Relat Res 437:219", True,
-        "All coefficients are quoted from memory.",
-        PostYield(linear(0.00189, 0.0241), power(2080.0, 1.45), power(43.1, 1.81)),
+        "All coefficients are quoted from memory, as is the element size of 3 mm they were measured for.",
+        PostYield(linear(0.00189, 0.0241), power(2080.0, 1.45), power(43.1, 1.81), 3.0),
     ),
     MaterialLaw(
         "F6", "bone of several sites", APPARENT, power(3790.0, 3.0, CARTER_HAYES_RATE),

@@ -3,6 +3,14 @@
 from BoneStrengthFEALib.report.comparison import compare, settings_differences
 from BoneStrengthFEALib.report.html import write_html
 from BoneStrengthFEALib.report.pdf import write_pdf
-from BoneStrengthFEALib.report.pictures import slice_pictures, strain_pictures
+from BoneStrengthFEALib.report.pictures import failed_pictures, slice_pictures, strain_pictures
 
-__all__ = ["compare", "settings_differences", "slice_pictures", "strain_pictures", "write_html", "write_pdf"]
+__all__ = [
+    "compare",
+    "failed_pictures",
+    "settings_differences",
+    "slice_pictures",
+    "strain_pictures",
+    "write_html",
+    "write_pdf",
+]

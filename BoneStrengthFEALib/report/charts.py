@@ -8,6 +8,7 @@ from html import escape
 import numpy as np
 
 from BoneStrengthFEALib.calibration import Calibration
+from BoneStrengthFEALib.results import CurvePoint
 
 WIDTH, HEIGHT = 460, 260
 LEFT, RIGHT, TOP, BOTTOM = 62, 14, 14, 44
@@ -40,6 +41,30 @@ def calibration_chart(calibration: Calibration) -> str:
         parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{MARK}"/>')
         parts.append(f'<text x="{x:.1f}" y="{y + lift:.1f}" text-anchor="middle">{escape(point.name)}</text>')
     return _svg(parts, "Calibration curve")
+
+
+def curve_chart(curve: Sequence[CurvePoint]) -> str:
+    """Force over displacement of a nonlinear analysis, with the share of yielded elements at the points.
+
+    Parameters
+    ----------
+    curve
+        Points by increasing displacement.
+
+    Returns
+    -------
+    SVG element.
+    """
+    points = [(0.0, 0.0), *((p.displacement_mm, p.force_n) for p in curve)]
+    ticks = (0.0, max(x for x, _ in points) * 1.04, 0.0, max(y for _, y in points) * 1.08)
+    path = " ".join(f"{_x(x, ticks):.1f},{_y(y, ticks):.1f}" for x, y in points)
+    parts = [_axes(ticks, "displacement (mm)", "force (N)")]
+    parts.append(f'<polyline points="{path}" fill="none" stroke="{LINE}" stroke-width="2"/>')
+    for point in curve:
+        x, y = _x(point.displacement_mm, ticks), _y(point.force_n, ticks)
+        words = f"{point.force_n:.0f} N, {100 * point.plastic_fraction:.0f} % yielded"
+        parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{MARK}"><title>{words}</title></circle>')
+    return _svg(parts, "Force-displacement curve")
 
 
 def threshold_bar(value: float, limits: Sequence[float], names: Sequence[str], unit: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from BoneStrengthFEALib.atomic_files import write_text
 from BoneStrengthFEALib.quality import QualityReport
 from BoneStrengthFEALib.report import words
-from BoneStrengthFEALib.report.charts import calibration_chart, threshold_bar
+from BoneStrengthFEALib.report.charts import calibration_chart, curve_chart, threshold_bar
 from BoneStrengthFEALib.report.style import STYLE
 from BoneStrengthFEALib.results import DISCLAIMER, SiteResult, StudyResults
 from BoneStrengthFEALib.risk.cut_offs import KEAVENY_2020, cut_off
@@ -173,7 +173,18 @@ def _site(site: SiteResult, folder: Path) -> str:
     table = _table(columns, [*measures, *strengths], "measures") if measures else ""
     return (
         f'<section><h2>{escape(site.name)}</h2><div class="pictures">{pictures}</div>'
-        f"{table}{_quality(f'Checks of {site.name}', site.quality)}</section>"
+        f"{table}{_curve(site)}{_quality(f'Checks of {site.name}', site.quality)}</section>"
+    )
+
+
+def _curve(site: SiteResult) -> str:
+    if not site.curve:
+        return ""
+    end = site.curve[-1]
+    words_below = f"{len(site.curve)} steps; at the end {100 * end.plastic_fraction:.0f} % of the elements have yielded"
+    return (
+        f"<figure style='max-width:480px'>{curve_chart(site.curve)}<figcaption>Force-displacement curve, {words_below}"
+        "</figcaption></figure>"
     )
 
 

@@ -18,6 +18,8 @@ WINDOW_HU = (-250.0, 750.0)
 """Bone window."""
 COLOURS = {1: (255, 170, 40), 2: (90, 180, 255)}
 """Outline of region 1 (what is analysed) and 2."""
+FAILED = ((225, 130, 50), (80, 170, 240))
+"""Elements failed in compression and in tension."""
 BAR_MM = 20.0
 INK, PAPER = (235, 240, 245), (16, 20, 26)
 FONT_SIZE = 18
@@ -128,6 +130,55 @@ def strain_pictures(
     return {name: _field_picture(view, cut, bone, (top, voxel)) for name, (view, cut, bone) in cuts.items()}
 
 
+def failed_pictures(
+    aligned: AlignedSpecimen, compression: Array, tension: Array, bone: Array
+) -> dict[str, Image.Image]:
+    """Mid-sagittal and mid-coronal cuts with the elements that yield at the largest force.
+
+    Parameters
+    ----------
+    aligned
+        Specimen; its voxel size scales the pictures.
+    compression, tension
+        (K, J, I) bool, elements that failed in compression and in tension.
+    bone
+        (K, J, I) bool, bone elements.
+
+    Returns
+    -------
+    "failed_sagittal", "failed_coronal".
+    """
+    middle = np.argwhere(bone).mean(axis=0).round().astype(int)
+    pixels = np.zeros((*bone.shape, 3), dtype=np.uint8)
+    pixels[...] = PAPER
+    for mask, colour in ((bone, (120, 124, 130)), (compression & bone, FAILED[0]), (tension & bone, FAILED[1])):
+        pixels[mask] = colour
+    voxel = aligned.density.spacing_mm[0]
+    cuts = {
+        "failed_sagittal": (VIEWS[2], pixels[::-1, ::-1, middle[2]]),
+        "failed_coronal": (VIEWS[1], pixels[::-1, middle[1], ::-1]),
+    }
+    return {name: _with_legend(_annotated(_scaled(cut, voxel), view, PIXEL_MM)) for name, (view, cut) in cuts.items()}
+
+
+def _with_legend(image: Image.Image) -> Image.Image:
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(FONT_SIZE - 4)
+    for n, (words, colour) in enumerate(zip(("compression", "tension"), FAILED, strict=True)):
+        y = image.height - 52 + 20 * n
+        draw.rectangle([image.width - 130, y, image.width - 118, y + 12], fill=colour)
+        draw.text((image.width - 112, y - 3), words, fill=INK, font=font)
+    return image
+
+
+def _scaled(pixels: Array, voxel: float) -> Image.Image:
+    side, factor = int(FIELD_MM / PIXEL_MM), voxel / PIXEL_MM
+    size = (round(pixels.shape[1] * factor), round(pixels.shape[0] * factor))
+    image = Image.fromarray(np.ascontiguousarray(pixels)).resize(size, Image.Resampling.NEAREST)
+    canvas = Image.new("RGB", (side, side), PAPER)
+    canvas.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
+    return canvas
+
+
 def _field_picture(view: View, cut: FloatArray, bone: Array, scale: tuple[float, float]) -> Image.Image:
     top, voxel = scale
     pixels = np.zeros((*cut.shape, 3), dtype=np.uint8)
@@ -135,14 +186,7 @@ def _field_picture(view: View, cut: FloatArray, bone: Array, scale: tuple[float,
     pixels[np.isfinite(cut) & ~bone] = (120, 124, 130)
     inside = np.isfinite(cut) & bone
     pixels[inside] = _heat(cut[inside] / max(top, 1e-12))
-    side = int(FIELD_MM / PIXEL_MM)
-    factor = voxel / PIXEL_MM
-    image = Image.fromarray(pixels).resize(
-        (round(cut.shape[1] * factor), round(cut.shape[0] * factor)), Image.Resampling.NEAREST
-    )
-    canvas = Image.new("RGB", (side, side), PAPER)
-    canvas.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
-    return _with_scale(_annotated(canvas, view, PIXEL_MM), top)
+    return _with_scale(_annotated(_scaled(pixels, voxel), view, PIXEL_MM), top)
 
 
 def _heat(share: FloatArray) -> Array:

@@ -116,8 +116,22 @@ def mirror_blocks(elasticity: FloatArray, spacing_mm: tuple[float, float, float]
     -------
     (8, 6) entries of the blocks, in the order of BLOCK_ENTRIES [N/mm].
     """
-    stiffness = brick_stiffness(elasticity, spacing_mm).reshape(8, 3, 8, 3)
-    transformed = np.einsum("pa,acbd,qb->pcqd", HADAMARD, stiffness, HADAMARD)
+    return mirror_blocks_of(brick_stiffness(elasticity, spacing_mm))
+
+
+def mirror_blocks_of(stiffness: FloatArray) -> FloatArray:
+    """Blocks of a brick stiffness that commutes with the reflections of its box.
+
+    Parameters
+    ----------
+    stiffness
+        (24, 24), corner by corner [N/mm].
+
+    Returns
+    -------
+    (8, 6) entries of the blocks, in the order of BLOCK_ENTRIES [N/mm].
+    """
+    transformed = np.einsum("pa,acbd,qb->pcqd", HADAMARD, stiffness.reshape(8, 3, 8, 3), HADAMARD)
     return np.array([[transformed[t ^ (1 << c), c, t ^ (1 << d), d] for c, d in BLOCK_ENTRIES] for t in range(8)])
 
 

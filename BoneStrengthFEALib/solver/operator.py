@@ -58,7 +58,7 @@ class ElementOperator:
         self.bricks = bricks
         self.team = team
         self._blocks: dict[np.dtype[Any], Any] = {np.dtype(t): blocks.astype(t) for t in (np.float32, np.float64)}
-        self._phases = _two_colours(bricks.layers, team.threads)
+        self._phases = two_colours(bricks.layers, team.threads)
 
     def apply(self, u: FloatArray) -> FloatArray:
         """Multiply by the stiffness.
@@ -157,8 +157,20 @@ class AssembledOperator:
         return np.asarray(self.matrix.diagonal()).reshape(-1, 3)
 
 
-def _two_colours(layers: npt.NDArray[np.int32], threads: int) -> list[list[tuple[int, int]]]:
-    # slabs of at least two layers: slabs of one colour share no node, so no two threads add to one number
+def two_colours(layers: npt.NDArray[np.int32], threads: int) -> list[list[tuple[int, int]]]:
+    """Cut elements into slabs that threads can add to without meeting.
+
+    Parameters
+    ----------
+    layers
+        (m,) layer of each element, ascending.
+    threads
+        Threads.
+
+    Returns
+    -------
+    Phases of ranges (first, last): slabs have at least two layers, so those of one phase share no node.
+    """
     size = layers.size
     if threads == 1 or size < SERIAL_BELOW:
         return [[(0, size)]]
