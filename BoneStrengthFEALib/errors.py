@@ -106,6 +106,12 @@ class OutputError(BoneStrengthError):
     code = "OUTPUT"
 
 
+class PacsError(BoneStrengthError):
+    """A picture archive that cannot be reached, refuses us, or did not send or take everything."""
+
+    code = "PACS"
+
+
 class DependencyError(BoneStrengthError):
     """An optional package that a requested feature needs is not installed."""
 

@@ -5,16 +5,11 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import sys
-import types
-import typing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from BoneStrengthFEALib.errors import InputError
-
-T = TypeVar("T")
+from BoneStrengthFEALib.table_files import read_table, table_to
 
 
 @dataclass(frozen=True)
@@ -198,7 +193,7 @@ def settings_from_dict(data: dict[str, Any]) -> Settings:
     InputError
         On an unknown key or a value of the wrong type.
     """
-    return _build(Settings, data, "settings")
+    return table_to(Settings, data, "settings")
 
 
 def read_settings(path: Path) -> Settings:
@@ -218,45 +213,4 @@ def read_settings(path: Path) -> Settings:
     InputError
         When it cannot be read or holds something unknown.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        data = json.loads(text) if path.suffix.lower() == ".json" else _toml_loads(text)
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot read settings {path}: {error}; give a TOML or JSON file") from error
-    return settings_from_dict(data)
-
-
-def _toml_loads(text: str) -> dict[str, Any]:
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    return tomllib.loads(text)
-
-
-def _build(kind: type[T], data: Any, where: str) -> T:
-    if not isinstance(data, dict):
-        raise InputError(f"{where} must be a table of names and values, got {data!r}")
-    hints = typing.get_type_hints(kind)
-    unknown = sorted(set(data) - set(hints))
-    if unknown:
-        raise InputError(f"{where} has no setting {', '.join(unknown)}; it knows {', '.join(sorted(hints))}")
-    return kind(**{key: _value(hints[key], value, f"{where}.{key}") for key, value in data.items()})
-
-
-def _value(kind: Any, value: Any, where: str) -> Any:
-    if dataclasses.is_dataclass(kind):
-        return _build(typing.cast("type[Any]", kind), value, where)
-    options = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
-    if value is None and type(None) in options:
-        return None
-    if typing.get_origin(kind) is tuple:
-        if isinstance(value, str) or not hasattr(value, "__iter__"):
-            raise InputError(f"{where} must be a list, got {value!r}")
-        return tuple(_value(typing.get_args(kind)[0], item, where) for item in value)
-    if float in options and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    plain = tuple(option for option in options if isinstance(option, type))
-    if not isinstance(value, plain) or (isinstance(value, bool) and bool not in options):
-        raise InputError(f"{where} must be {' or '.join(o.__name__ for o in plain)}, got {value!r}")
-    return value
+    return settings_from_dict(read_table(path))
