@@ -1,13 +1,13 @@
-"""A model as CalculiX or Abaqus input: C3D8 bricks, one material per distinct modulus, boundary sets by name.
+"""A model as CalculiX or Abaqus input: C3D8 bricks, one material per distinct row of constants, sets by name.
 
 References
 ----------
-[1] Dhondt (2022), CalculiX CrunchiX User's Manual 2.20: *ELEMENT (C3D8), *ELASTIC, *BOUNDARY, *NODE PRINT.
+[1] Dhondt (2022), CalculiX CrunchiX User's Manual 2.20: *ELEMENT (C3D8), *ELASTIC, *PLASTIC, *BOUNDARY, *NODE PRINT.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +17,17 @@ from BoneStrengthFEALib.errors import ModelError
 from BoneStrengthFEALib.fe_model import FeModel
 from BoneStrengthFEALib.solver.mesh import Mesh, build_mesh, supported_elements
 from BoneStrengthFEALib.version import __version__
+from BoneStrengthFEALib.volume import FloatArray
 
 C3D8_CORNERS = (0, 1, 3, 2, 4, 5, 7, 6)
 """Our corner a = x + 2 y + 4 z in the order of C3D8: around the lower face, then around the upper."""
 PER_LINE = 12
+FIELD_WIDTH = 20
+"""Longest number CalculiX reads."""
 
 
-def write_inp(model: FeModel, path: Path) -> None:
-    """Write a static linear analysis.
+def write_inp(model: FeModel, path: Path, load_factors: Sequence[float] = ()) -> None:
+    """Write a static analysis, linear or elastic-plastic.
 
     Parameters
     ----------
@@ -33,6 +36,9 @@ def write_inp(model: FeModel, path: Path) -> None:
     path
         File to write, atomically. Coordinates [mm] are the model's own axes from its first node; reactions of every
         prescribed set are printed to the .dat file.
+    load_factors
+        Increasing multiples of the model's displacements and forces, one step each, with the model's yield stresses
+        as von Mises plasticity (*PLASTIC); empty writes one linear step.
 
     Raises
     ------
@@ -45,55 +51,86 @@ def write_inp(model: FeModel, path: Path) -> None:
         raise ModelError("export to .inp handles isotropic models with prescribed sets; choose such a load case")
     mask, _ = supported_elements(model)
     mesh = build_mesh(mask)
+    constants = _constants(model, mesh, bool(load_factors))
     with replacing(path) as temporary, temporary.open("w", encoding="ascii", newline="\n") as stream:
-        for line in _lines(model, mesh):
+        for line in _lines(model, mesh, constants, tuple(load_factors) or (1.0,)):
             stream.write(line + "\n")
 
 
-def _lines(model: FeModel, mesh: Mesh) -> Iterator[str]:
+def _constants(model: FeModel, mesh: Mesh, plastic: bool) -> FloatArray:
+    """Young, Poisson, yield stress (infinite where elastic) and hardening of every element, (m, 4)."""
+    where = tuple(mesh.elements.T)
+
+    def at(values: float | FloatArray) -> FloatArray:
+        return np.asarray(np.broadcast_to(np.asarray(values, dtype=np.float64), model.grid.shape)[where])
+
+    young = at(model.young_mpa)
+    columns = [young, at(model.poisson), np.full(young.size, np.inf), np.zeros(young.size)]
+    if plastic:
+        stress = model.yield_stress
+        if stress is None:
+            raise ModelError("an elastic-plastic export needs yield stresses; choose a material law that has them")
+        compression, tension = at(stress.compression_mpa), at(stress.tension_mpa)
+        yields = np.isfinite(compression) & np.isfinite(tension)
+        hardening = np.where(yields, at(stress.hardening_mpa), 0.0)
+        if (compression[yields] != tension[yields]).any() or (hardening < 0).any():
+            raise ModelError(
+                "export of plasticity to .inp handles equal yield stresses without softening (von Mises); "
+                "the yield surface of this model is not one of CalculiX"
+            )
+        columns[2:] = [np.where(yields, compression, np.inf), hardening]
+    return np.column_stack(columns)
+
+
+def _lines(model: FeModel, mesh: Mesh, constants: FloatArray, factors: tuple[float, ...]) -> Iterator[str]:
     yield f"** BoneStrengthFEA {__version__}; load case {model.load_case or 'none'}; mm, N, MPa"
     yield "*NODE, NSET=NALL"
     for number, (k, j, i) in enumerate(mesh.node_positions.tolist(), start=1):
         x, y, z = (n * h for n, h in zip((i, j, k), model.spacing_mm, strict=True))
-        yield f"{number},{x!r},{y!r},{z!r}"
-    where = tuple(mesh.elements.T)
-    young = np.asarray(model.young_mpa, dtype=np.float64)[where]
-    poisson = np.broadcast_to(np.asarray(model.poisson, dtype=np.float64), model.grid.shape)[where]
-    materials, which = np.unique(np.column_stack([young, poisson]), axis=0, return_inverse=True)
+        yield f"{number},{_real(x)},{_real(y)},{_real(z)}"
+    materials, which = np.unique(constants, axis=0, return_inverse=True)
     which = which.ravel()
     order = np.argsort(which, kind="stable")
     bounds = np.searchsorted(which[order], np.arange(len(materials) + 1))
-    for number, (e, nu) in enumerate(materials.tolist()):
+    for number, (e, nu, sigma, hardening) in enumerate(materials.tolist()):
         yield f"*ELEMENT, TYPE=C3D8, ELSET=E{number}"
         for element in order[bounds[number] : bounds[number + 1]].tolist():
             corners = mesh.corners[element, list(C3D8_CORNERS)] + 1
             yield f"{element + 1}," + ",".join(str(c) for c in corners.tolist())
         yield f"*MATERIAL, NAME=M{number}"
         yield "*ELASTIC"
-        yield f"{e!r},{nu!r}"
+        yield f"{_real(e)},{_real(nu)}"
+        if np.isfinite(sigma):
+            # two points of the flow curve: perfect plasticity when the second is as high as the first
+            yield "*PLASTIC"
+            yield f"{_real(sigma)},0."
+            yield f"{_real(sigma + hardening)},1."
         yield f"*SOLID SECTION, ELSET=E{number}, MATERIAL=M{number}"
-    yield from _step(model, mesh)
-
-
-def _step(model: FeModel, mesh: Mesh) -> Iterator[str]:
     for condition in model.prescribed:
         yield f"*NSET, NSET={condition.name.upper()}"
         yield from _rows(mesh.compact(np.asarray(condition.nodes)) + 1)
+    for factor in factors:
+        yield from _step(model, mesh, factor)
+
+
+def _step(model: FeModel, mesh: Mesh, factor: float) -> Iterator[str]:
     yield "*STEP"
     yield "*STATIC"
     for condition in model.prescribed:
         belongs = np.isin(condition.nodes, mesh.nodes)
-        values = np.broadcast_to(np.asarray(condition.value_mm, dtype=np.float64), np.shape(condition.nodes))[belongs]
+        values = np.broadcast_to(factor * np.asarray(condition.value_mm, dtype=np.float64), np.shape(condition.nodes))[
+            belongs
+        ]
         yield "*BOUNDARY"
         numbers = mesh.compact(np.asarray(condition.nodes)[belongs]) + 1
         for node, value in zip(numbers.tolist(), values.tolist(), strict=True):
-            yield f"{node},{condition.component + 1},{condition.component + 1},{value!r}"
+            yield f"{node},{condition.component + 1},{condition.component + 1},{_real(value)}"
     for load in model.forces:
         belongs = np.isin(load.nodes, mesh.nodes)
-        forces = np.broadcast_to(np.asarray(load.force_n, dtype=np.float64), np.shape(load.nodes))[belongs]
+        forces = np.broadcast_to(factor * np.asarray(load.force_n, dtype=np.float64), np.shape(load.nodes))[belongs]
         yield "*CLOAD"
         for node, force in zip((mesh.compact(load.nodes[belongs]) + 1).tolist(), forces.tolist(), strict=True):
-            yield f"{node},{load.component + 1},{force!r}"
+            yield f"{node},{load.component + 1},{_real(force)}"
     for condition in model.prescribed:
         yield f"*NODE PRINT, NSET={condition.name.upper()}, TOTALS=ONLY"
         yield "RF"
@@ -104,3 +141,8 @@ def _rows(numbers: Iterable[int]) -> Iterator[str]:
     listed = [str(int(n)) for n in numbers]
     for start in range(0, len(listed), PER_LINE):
         yield ",".join(listed[start : start + PER_LINE])
+
+
+def _real(value: float) -> str:
+    exact = repr(float(value))
+    return exact if len(exact) <= FIELD_WIDTH else f"{value:.12e}"
