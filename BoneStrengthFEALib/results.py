@@ -210,6 +210,21 @@ def write_results(results: StudyResults, path: Path) -> None:
     write_text(path, json.dumps(results_to_dict(results), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def to_plain(value: Any) -> Any:
+    """Plain data of any record of this library.
+
+    Parameters
+    ----------
+    value
+        Frozen dataclass, enumeration, mapping, array, sequence or plain value.
+
+    Returns
+    -------
+    JSON types; results_reading.from_plain reads them back.
+    """
+    return _plain(value)
+
+
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}

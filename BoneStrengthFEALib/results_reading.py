@@ -17,6 +17,8 @@ from BoneStrengthFEALib.errors import InputError
 from BoneStrengthFEALib.results import SCHEMA, StudyResults
 from BoneStrengthFEALib.volume import FloatArray
 
+T = typing.TypeVar("T")
+
 
 def read_results(path: Path) -> StudyResults:
     """Read results.json.
@@ -69,6 +71,28 @@ def results_from_dict(data: Mapping[str, Any]) -> StudyResults:
         return typing.cast(StudyResults, _decode(StudyResults, data))
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"results.json does not hold what it should: {error}; run the examination again") from error
+
+
+def from_plain(kind: type[T], value: Any) -> T:
+    """Read one record back from plain data.
+
+    Parameters
+    ----------
+    kind
+        Class of the record.
+    value
+        What results.to_plain gave.
+
+    Returns
+    -------
+    An equal record.
+
+    Raises
+    ------
+    KeyError, TypeError, AttributeError
+        When the data are not those of the record.
+    """
+    return typing.cast(T, _decode(kind, value))
 
 
 def _decode(kind: Any, value: Any) -> Any:

@@ -28,6 +28,7 @@ from BoneStrengthFEALib.solver import Solution, SolverOptions, solve_linear
 from BoneStrengthFEALib.strength import ElementFields, Loading
 from BoneStrengthFEALib.strength_record import Strength
 from BoneStrengthFEALib.study import Study, Target
+from BoneStrengthFEALib.target_frame import placed
 from BoneStrengthFEALib.volume import Volume
 
 CLASSIFIED_LEVELS = ("T12", "L1", "L2", "L3")
@@ -103,7 +104,7 @@ def analyse(
     """
     identity = identify(study.labels, target.label, target.site, target.level, target.side)
     labels, parts, density = _around(study, target, density)
-    specimen = prepare(labels, target.label, identity, parts)
+    specimen = placed(prepare(labels, target.label, identity, parts), target)
     taken = check_acquisition(study.acquisition, max(density.spacing_mm), identity[0].value, settings.quality_profile)
     quality = taken.merged(specimen.quality.lines).accepting(settings.accept)
     site, level, side = identity

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from BoneStrengthFEALib.anatomy.specimen import Side, Site
 from BoneStrengthFEALib.errors import InputError
 from BoneStrengthFEALib.label_map import LabelMap
 from BoneStrengthFEALib.quality import QualityReport
-from BoneStrengthFEALib.volume import Quantity, Volume, require_same_grid
+from BoneStrengthFEALib.volume import FloatArray, Quantity, Volume, require_same_grid
 
 HU_PLAUSIBLE = (-3072.0, 32767.0)
 """Lowest value any scanner writes (extended scales and padding) and the largest 16-bit number."""
@@ -37,12 +37,15 @@ class Target:
         Label value or name in the label map.
     site, level, side
         What it is; None or empty takes it from the label's name.
+    local_to_ras
+        (4, 4) rigid frame [mm] a person has set; None takes the one found from the bone's shape.
     """
 
     label: int | str
     site: Site | None = None
     level: str = ""
     side: Side | None = None
+    local_to_ras: FloatArray | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,9 +20,9 @@ def commands() -> tuple[ModuleType, ...]:
     -------
     Modules with add_parser(subparsers) and run(arguments) -> exit code.
     """
-    from BoneStrengthFEALib.cli import cohort, demo, fetch_data, info, precision, report, run
+    from BoneStrengthFEALib.cli import case, cohort, demo, fetch_data, info, precision, report, run
 
-    return (run, cohort, precision, report, demo, fetch_data, info)
+    return (run, case, cohort, precision, report, demo, fetch_data, info)
 
 
 def build_parser() -> argparse.ArgumentParser:

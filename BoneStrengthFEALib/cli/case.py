@@ -1,0 +1,112 @@
+"""Command ``case``: run an examination another program has written, such as the panel in 3D Slicer."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from BoneStrengthFEALib.case_folder import read_case
+from BoneStrengthFEALib.cli.progress_bar import make_progress
+from BoneStrengthFEALib.cli.run import add_output_arguments, print_results
+from BoneStrengthFEALib.output_folder import check_target, filling
+from BoneStrengthFEALib.progress import ProgressCallback, no_progress
+from BoneStrengthFEALib.settings import Settings
+from BoneStrengthFEALib.study import Study
+
+STEPS = ("calibration", "frame", "all")
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command.
+
+    Parameters
+    ----------
+    subparsers
+        Where to add it.
+    """
+    parser = subparsers.add_parser("case", help="run a case folder (case.json and arrays) written by another program")
+    parser.add_argument("case", type=Path, metavar="FOLDER", help="folder with case.json")
+    parser.add_argument(
+        "--until",
+        choices=STEPS,
+        default="all",
+        help="stop after the calibration (calibration.json) or after the bones' frames (frames.json)",
+    )
+    parser.add_argument("--parent", type=int, metavar="PID", help="end when this process ends")
+    add_output_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the case.
+
+    Parameters
+    ----------
+    arguments
+        Parsed arguments.
+
+    Returns
+    -------
+    Exit code.
+    """
+    if arguments.parent is not None:
+        from BoneStrengthFEALib.parent_watch import watch
+
+        watch(arguments.parent)
+    check_target(arguments.out, arguments.overwrite)
+    study, settings = read_case(arguments.case)
+    progress = make_progress(arguments.progress_lines)
+    try:
+        _STEPS[arguments.until](study, settings, arguments, progress or no_progress)
+    finally:
+        if progress is not None:
+            progress.close()
+    return 0
+
+
+def _calibration(study: Study, settings: Settings, arguments: argparse.Namespace, progress: ProgressCallback) -> None:
+    from BoneStrengthFEALib import calibration
+    from BoneStrengthFEALib.results import to_plain
+
+    progress("calibration", 0.0)
+    quality = study.quality.accepting(settings.accept)
+    quality.raise_if_refused()
+    fitted = calibration.calibrate(study.ct, study.tissues or study.labels, study.acquisition, settings.calibration)
+    progress("calibration", 1.0)
+    _write_json({"calibration": to_plain(fitted), "quality": to_plain(quality)}, "calibration.json", arguments)
+
+
+def _frames(study: Study, _settings: Settings, arguments: argparse.Namespace, progress: ProgressCallback) -> None:
+    from BoneStrengthFEALib.scene_files import specimen_entry
+    from BoneStrengthFEALib.target_frame import isolate
+
+    entries = []
+    for n, target in enumerate(study.targets):
+        progress("frame", n / len(study.targets))
+        entries.append(specimen_entry(isolate(study, target)) | {"label": target.label})
+    progress("frame", 1.0)
+    _write_json({"sites": entries}, "frames.json", arguments)
+
+
+def _all(study: Study, settings: Settings, arguments: argparse.Namespace, progress: ProgressCallback) -> None:
+    from BoneStrengthFEALib import pipeline
+    from BoneStrengthFEALib.outcome_files import write_outcome
+    from BoneStrengthFEALib.scene_files import write_scene
+
+    outcome = pipeline.run(study, settings, progress)
+    with filling(arguments.out, arguments.overwrite) as folder:
+        progress("writing results", 0.0)
+        results = write_outcome(study, outcome, folder, arguments.images)
+        write_scene(outcome, folder)
+    print_results(results, arguments.out)
+
+
+def _write_json(data: object, name: str, arguments: argparse.Namespace) -> None:
+    from BoneStrengthFEALib.atomic_files import write_text
+
+    with filling(arguments.out, arguments.overwrite) as folder:
+        write_text(folder / name, json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False))
+
+
+_STEPS = {"calibration": _calibration, "frame": _frames, "all": _all}

@@ -1,0 +1,59 @@
+"""The frame a bone is loaded in: found from its shape, or set by a person."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from BoneStrengthFEALib.anatomy import Specimen, identify, prepare
+from BoneStrengthFEALib.quality import Outcome, QualityLine
+from BoneStrengthFEALib.study import Study, Target
+
+
+def isolate(study: Study, target: Target) -> Specimen:
+    """Find one bone and its frame, without density or load.
+
+    Parameters
+    ----------
+    study
+        The examination.
+    target
+        The bone.
+
+    Returns
+    -------
+    The specimen.
+
+    Raises
+    ------
+    BoneStrengthError
+        When the label is not the bone it should be.
+    """
+    identity = identify(study.labels, target.label, target.site, target.level, target.side)
+    return placed(prepare(study.labels, target.label, identity, study.parts), target)
+
+
+def placed(specimen: Specimen, target: Target) -> Specimen:
+    """Let a frame set by a person replace the one found from the shape; a quality line says so.
+
+    Parameters
+    ----------
+    specimen
+        Specimen with the frame found.
+    target
+        The bone as the person asked for it.
+
+    Returns
+    -------
+    The specimen to load.
+    """
+    if target.local_to_ras is None:
+        return specimen
+    line = QualityLine(
+        "FRAME_BY_HAND",
+        Outcome.WARN,
+        "a frame set by a person",
+        "the frame found from the bone's shape",
+        "check the loading direction in the pictures",
+    )
+    quality = specimen.quality.merged((line,))
+    return dataclasses.replace(specimen, local_to_ras=target.local_to_ras, quality=quality)
