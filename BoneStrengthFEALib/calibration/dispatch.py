@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from BoneStrengthFEALib.acquisition import Acquisition
 from BoneStrengthFEALib.calibration.internal import calibrate_air_fat_muscle, calibrate_michalski
+from BoneStrengthFEALib.calibration.phantom import calibrate_phantom
+from BoneStrengthFEALib.calibration.phantom_definition import load_phantom, shipped_phantoms
 from BoneStrengthFEALib.calibration.record import Calibration
 from BoneStrengthFEALib.calibration.tissue_samples import collect_samples
 from BoneStrengthFEALib.errors import CalibrationError, InputError
@@ -69,6 +71,17 @@ def _air_fat_muscle(
     return calibrate_air_fat_muscle(collect_samples(ct, labels), settings.tissues, acquisition)
 
 
+def _phantom(
+    ct: Volume, labels: LabelMap | None, _acquisition: Acquisition, settings: CalibrationSettings
+) -> Calibration:
+    if not settings.phantom:
+        raise InputError(
+            "calibration phantom needs the phantom: --set calibration.phantom=ID with one of "
+            f"{', '.join(shipped_phantoms())}, or the path of a definition"
+        )
+    return calibrate_phantom(ct, labels, load_phantom(settings.phantom))
+
+
 def _given(
     _ct: Volume, _labels: LabelMap | None, _acquisition: Acquisition, settings: CalibrationSettings
 ) -> Calibration:
@@ -88,5 +101,6 @@ def _given(
 METHODS: dict[str, Method] = {
     "internal-michalski2020": _michalski,
     "internal-air-fat-muscle": _air_fat_muscle,
+    "phantom": _phantom,
     "given-linear": _given,
 }

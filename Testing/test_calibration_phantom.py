@@ -1,0 +1,192 @@
+"""Phantom calibration: published vectors, rods found in composites and in a real scan, gates, definitions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from BoneStrengthFEALib import calibration
+from BoneStrengthFEALib.acquisition import Acquisition
+from BoneStrengthFEALib.calibration.phantom import calibrate_phantom
+from BoneStrengthFEALib.calibration.phantom_definition import (
+    SCHEMA,
+    load_phantom,
+    phantom_from_dict,
+    shipped_phantoms,
+)
+from BoneStrengthFEALib.calibration.phantom_fit import expected_rod_hu, fit_rods
+from BoneStrengthFEALib.cli.demo import demo_study
+from BoneStrengthFEALib.errors import CalibrationError, InputError
+from BoneStrengthFEALib.image_files import read_volume
+from BoneStrengthFEALib.label_map import LabelMap
+from BoneStrengthFEALib.quality import Outcome
+from BoneStrengthFEALib.settings import CalibrationSettings
+from BoneStrengthFEALib.synthetic.phantom import Placement, with_phantom
+from BoneStrengthFEALib.volume import Quantity, Volume
+
+LYING = Placement((230.0, 183.0), sigma=1.31, beta=-4.0, noise_hu=12.0, seed=3)
+
+
+@pytest.fixture(scope="module")
+def ct() -> Volume:
+    return demo_study(("L2",)).ct
+
+
+def test_published_mindways_vector() -> None:
+    """Test vector of the Mindways fit as in Ogo's tests: slope, intercept, r and five predictions."""
+    phantom = load_phantom("mindways-model3-ct")
+    hu = [-69.54917011727602, -35.378190313384316, 176.71197512467555, 345.73809215407005, 462.93637565619906]
+    fit = fit_rods(phantom, np.array(hu))
+    assert (fit.sigma, fit.beta) == pytest.approx((1.2495584955, -10.1500469), rel=1e-8)
+    assert fit.coefficients == pytest.approx((8.1229065328, 0.8002826627), rel=1e-9)
+    assert np.sqrt(fit.r_squared) == pytest.approx(0.9998533423, rel=1e-9)
+    predicted = fit.coefficients[0] + fit.coefficients[1] * np.array(hu)
+    np.testing.assert_allclose(
+        predicted, [-47.53608852, -20.18964581, 149.54243652, 284.81110752, 378.6028619], rtol=1e-8
+    )
+
+
+@pytest.mark.parametrize("name", shipped_phantoms())
+def test_fit_inverts_what_a_scanner_would_show(name: str) -> None:
+    phantom = load_phantom(name)
+    fit = fit_rods(phantom, expected_rod_hu(phantom, 1.234, -5.6))
+    assert (fit.sigma, fit.beta) == pytest.approx((1.234, -5.6), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("name", "placement"),
+    [
+        ("mindways-model3-ct", LYING),
+        ("qrm-bdc6", Placement((232.0, 190.0), 1.2, 6.0, True, 4.0, (2.0, -1.5), 20.0, 0.9, 2.0, 5)),
+        ("image-analysis-qct3d-plus", Placement((40.0, 170.0), 1.45, -9.0, True, -5.0, (-4.0, 3.0), 8.0, 0.5, 1.0, 7)),
+        ("siemens-osteo", Placement((230.0, 150.0), 1.25, 2.0, False, 0.0, (0.0, 4.0), 15.0, 0.6, 0.0, 9)),
+    ],
+)
+def test_rods_are_found_in_a_real_ct(ct: Volume, name: str, placement: Placement) -> None:
+    phantom = load_phantom(name)
+    found = calibrate_phantom(with_phantom(ct, phantom, placement), None, phantom)
+    assert not found.quality.refused
+    assert found.numbers["reversed"] == float(placement.reverse)
+    for density in (50.0, 100.0, 200.0):
+        got = float(found.density(placement.sigma * density + placement.beta))
+        assert got == pytest.approx(density, abs=max(2.0, 0.02 * density))
+    tilt = np.degrees(np.arctan(np.hypot(*np.tan(np.radians(placement.tilt_deg)))))
+    assert found.numbers["tilt_deg"] == pytest.approx(tilt, abs=0.3)
+
+
+def test_a_phantom_partly_out_of_view_is_found_and_said_to_be(ct: Volume) -> None:
+    phantom = load_phantom("qrm-bdc6")
+    width = ct.array.shape[2] * ct.spacing_mm[0]
+    out = Placement((232.0, width - 0.5 * phantom.slab_mm[0] + 35.0), 1.3, 0.0, noise_hu=8.0)
+    found = calibrate_phantom(with_phantom(ct, phantom, out), None, phantom)
+    assert next(line for line in found.quality.lines if line.check == "RODS_PRESENT").outcome is Outcome.WARN
+    assert float(found.density(130.0)) == pytest.approx(100.0, abs=2.0)
+
+
+def test_a_scan_without_the_phantom_gives_an_error(ct: Volume) -> None:
+    with pytest.raises(CalibrationError) as caught:
+        calibrate_phantom(ct, None, load_phantom("mindways-model3-ct"))
+    assert caught.value.code == "NO_PHANTOM"
+
+
+def test_the_wrong_phantom_is_never_taken_silently(ct: Volume) -> None:
+    scan = with_phantom(ct, load_phantom("qrm-bdc6"), Placement((232.0, 180.0), noise_hu=8.0))
+    for other in ("bmas200",):
+        try:
+            found = calibrate_phantom(scan, None, load_phantom(other))
+        except CalibrationError:
+            continue
+        assert found.quality.refused or found.quality.warnings
+
+
+def test_drift_along_the_table_is_refused(ct: Volume) -> None:
+    phantom = load_phantom("image-analysis-qct3d-plus")
+    scan = with_phantom(ct, phantom, Placement((230.0, 180.0), noise_hu=5.0))
+    k = np.arange(scan.array.shape[0])[:, None, None]
+    drifting = scan.with_array((scan.array + 25.0 * k / k.max()).astype(np.float32))
+    found = calibrate_phantom(drifting, None, phantom)
+    assert [line.check for line in found.quality.refused] == ["PHANTOM_DRIFT"]
+    assert found.numbers["drift_hu"] == pytest.approx(25.0, abs=1.0)
+
+
+def test_noise_is_in_the_covariance(ct: Volume) -> None:
+    """Monte Carlo over 8 noise seeds: scatter of the density at 100 HU within a factor of two of what is stated."""
+    phantom = load_phantom("bmas200")
+    small = ct.cropped((40, 0, 0), (52, *ct.array.shape[1:]))
+    values, stated = [], []
+    for seed in range(8):
+        scan = with_phantom(small, phantom, Placement((230.0, 183.0), noise_hu=30.0, blur_mm=0.1, seed=seed))
+        found = calibrate_phantom(scan, None, phantom)
+        values.append(float(found.density(100.0)))
+        uncertainty = found.standard_uncertainty(100.0)
+        assert uncertainty is not None
+        stated.append(float(uncertainty))
+    assert 0.4 < np.std(values, ddof=1) / np.mean(stated) < 2.5
+
+
+def test_real_phantom_scan(reference_data: Path) -> None:
+    """QRM thorax phantom, 200 and 0 mg HA/cm3, 120 kV: about 1.38 HU per mg/cm3, from labels and found."""
+    folder = reference_data / "phantom_qrm"
+    scan = read_volume(folder / "ct.nii.gz", Quantity.HU)
+    labels = LabelMap(read_volume(folder / "rods_mask.nii.gz", Quantity.LABEL), {1: "rod 200", 2: "0"})
+    phantom = phantom_from_dict(
+        definition(
+            rods=[{"name": "200", "density_mg_cm3": 200.0}, {"name": "0", "density_mg_cm3": 0.0}],
+            rod_diameter_mm=18.0,
+            rod_spacing_mm=22.6,
+            row_angle_deg=60.0,
+        )
+    )
+    by_label, found = calibrate_phantom(scan, labels, phantom), calibrate_phantom(scan, None, phantom)
+    for result in (by_label, found):
+        assert result.numbers["hu_per_mg_cm3"] == pytest.approx(1.38, abs=0.01)
+        assert not result.quality.refused
+    assert by_label.points[0].hu_mean == pytest.approx(310, abs=2)
+    assert found.points[0].hu_mean == pytest.approx(310, abs=3)
+
+
+def test_phantom_through_the_one_door(ct: Volume, tmp_path: Path) -> None:
+    phantom = load_phantom("image-analysis-qct3d-plus")
+    scan = with_phantom(ct, phantom, LYING)
+    with pytest.raises(InputError, match=r"calibration\.phantom"):
+        calibration.calibrate(scan, None, Acquisition("file"), CalibrationSettings(method="phantom"))
+    rods = [{"name": r.name, "density_mg_cm3": r.density_mg_cm3} for r in phantom.rods]
+    sizes = {"rod_diameter_mm": phantom.rod_diameter_mm, "rod_spacing_mm": phantom.rod_spacing_mm}
+    data = definition(rods=rods, **sizes)
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps(data), encoding="utf-8")
+    settings = CalibrationSettings(method="phantom", phantom=str(path))
+    found = calibration.calibrate(scan, None, Acquisition("file"), settings)
+    assert found.method == "phantom-linear"
+    assert found.quantity is Quantity.CAHA
+    assert "test-phantom" in found.source
+
+
+def definition(**changes: object) -> dict[str, object]:
+    return {
+        "schema": SCHEMA, "id": "test-phantom", "name": "test", "serial": "1", "certificate_date": "", "fit": "linear",
+        "density_kind": "CAHA", "rod_shape": "cylinder", "rod_diameter_mm": 20.0, "rod_spacing_mm": 30.0,
+        "spacing_tolerance": 0.05, "slab": {"width_mm": 100, "height_mm": 30}, "source": "test", "unverified": [],
+        "rods": [{"name": "a", "density_mg_cm3": 0.0}, {"name": "b", "density_mg_cm3": 200.0}], **changes,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"schema": "other"},
+        {"rods": []},
+        {"rods": [{"name": "a", "density_mg_cm3": 0.0}] * 2},
+        {"fit": "cubic"},
+        {"fit": "mindways"},
+        {"rod_spacing_mm": 10.0},
+        {"density_kind": "ASH"},
+        {"rod_diameter_mm": "thick"},
+    ],
+)
+def test_unusable_definitions_are_refused(change: dict[str, object]) -> None:
+    with pytest.raises(InputError):
+        phantom_from_dict(definition(**change))
