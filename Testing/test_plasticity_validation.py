@@ -19,6 +19,8 @@ from BoneStrengthFEALib.errors import ModelError
 from BoneStrengthFEALib.export import write_inp
 from BoneStrengthFEALib.fe_model import FeModel, Prescribed, YieldStress
 from BoneStrengthFEALib.plasticity import NonlinearOptions, solve_nonlinear
+from BoneStrengthFEALib.plasticity.return_kernels import return_point
+from BoneStrengthFEALib.plasticity.yield_surface import surface
 from BoneStrengthFEALib.volume import Grid
 
 FACTORS = (0.3, 0.6, 0.8, 1.0, 1.2, 1.5, 1.8, 2.2, 2.6, 3.0)
@@ -123,6 +125,21 @@ def test_models_calculix_has_no_plasticity_for_are_refused(tmp_path: Path) -> No
     with pytest.raises(ModelError, match="yield stresses"):
         write_inp(elastic, tmp_path / "x.inp", FACTORS)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_pure_tension_in_all_directions_reaches_the_apex() -> None:
+    """The cone's own apex: 3 B p = sigma_c - A e, without any deviator to start from."""
+    compression, tension = np.array([9.0]), np.array([5.5])
+    a, b, rounding, rate = surface(compression, tension)
+    row = np.array([400.0, 900.0, 9.0, a[0], b[0], rounding[0], rate[0], 0.0, 0.0, 0.0])
+    stress, plastic, tangent = np.zeros(6), np.zeros(6), np.zeros(10)
+    alpha = return_point(row, np.array([0.02, 0.02, 0.02, 0, 0, 0]), plastic, 0.0, stress, tangent)
+    apex = (9.0 - a[0] * rounding[0]) / (3 * b[0])
+    assert apex < 0.5 * 3 * 900.0 * 0.02
+    np.testing.assert_allclose(stress, [apex, apex, apex, 0, 0, 0], rtol=1e-9)
+    assert alpha > 0
+    # what is not elastic is plastic
+    assert 3 * 900.0 * (0.02 - plastic[0]) == pytest.approx(apex, rel=1e-9)
 
 
 def test_no_number_is_longer_than_calculix_reads(tmp_path: Path) -> None:

@@ -16,6 +16,9 @@ from BoneStrengthFEALib.solver.compiling import compiled
 YIELD_TOLERANCE = 1e-10
 MOST_ITERATIONS = 150
 TINY = 1e-30
+TINY_SHARE = 1e-12
+BISECT_EVERY = 8
+"""Newton's method can hop about a kink of the flow curve: halve the bracket now and then."""
 
 # a row of the parameter table: G, K, sigma_c, A, B, e, rate, hardening, onset, residual (see yield_surface)
 
@@ -49,53 +52,52 @@ def _rounding(m: Any, alpha: float) -> float:
 
 
 @compiled
-def _gap(m: Any, step: float, q_trial: float, trace: float, alpha: float) -> float:
-    """Von Mises stress that the flow leaves, less the one the surface allows; falls with the multiplier."""
-    flow = flow_stress(m, alpha + m[6] * step)
-    radius = (flow - m[4] * (trace - 9.0 * m[1] * m[4] * step)) / m[3]
+def _gap(m: Any, step: float, q_trial: float, trace: float, alpha: float) -> Any:
+    """Von Mises stress that the flow leaves, less the one the surface allows; falls with the multiplier. And its slope."""
+    new = alpha + m[6] * step
+    radius = (flow_stress(m, new) - m[4] * (trace - 9.0 * m[1] * m[4] * step)) / m[3]
     rounding = _rounding(m, alpha)
     if radius <= rounding:
-        return q_trial
-    left = q_trial * radius / (radius + 3.0 * m[0] * m[3] * step)
-    return left - np.sqrt(radius * radius - rounding * rounding)
+        return q_trial, 0.0
+    rate = (flow_slope(m, new) * m[6] + 9.0 * m[1] * m[4] * m[4]) / m[3]
+    reach = radius + 3.0 * m[0] * m[3] * step
+    allowed = np.sqrt(radius * radius - rounding * rounding)
+    slope = q_trial * (rate * reach - radius * (rate + 3.0 * m[0] * m[3])) / (reach * reach) - radius * rate / allowed
+    return q_trial * radius / reach - allowed, slope
 
 
 @compiled
 def multiplier(m: Any, q_trial: float, trace: float, alpha: float) -> float:
-    """Plastic multiplier of a step; 0 when the trial stress is inside. Bracketed regula falsi (Illinois)."""
+    """Plastic multiplier of a step; 0 when the trial stress is inside. Newton's method within a bracket."""
     flow = flow_stress(m, alpha)
     rounding = _rounding(m, alpha)
     excess = m[3] * np.sqrt(q_trial * q_trial + rounding * rounding) + m[4] * trace - flow
     if excess <= YIELD_TOLERANCE * flow:
         return 0.0
-    low, g_low = 0.0, _gap(m, 0.0, q_trial, trace, alpha)
-    if g_low <= 0.0:
-        return 0.0
-    high = excess / (3.0 * m[0] * m[3] * m[3] + 9.0 * m[1] * m[4] * m[4])
-    g_high = _gap(m, high, q_trial, trace, alpha)
-    for _ in range(MOST_ITERATIONS):
-        if g_high < 0.0:
-            break
-        low, g_low = high, g_high
-        high *= 2.0
-        g_high = _gap(m, high, q_trial, trace, alpha)
-    side = 0
+    # a purely hydrostatic tension flows as well: the apex is reached along the axis
+    q_trial = max(q_trial, TINY_SHARE * flow)
+    low, high = 0.0, np.inf
+    # exact for von Mises without hardening
+    step = excess / (3.0 * m[0] * m[3] * m[3] + 9.0 * m[1] * m[4] * m[4])
     for count in range(MOST_ITERATIONS):
-        middle = (low * g_high - high * g_low) / (g_high - g_low) if count % 3 < 2 else 0.5 * (low + high)
-        g = _gap(m, middle, q_trial, trace, alpha)
-        if g == 0.0 or abs(high - low) <= 1e-15 * high or abs(g) <= 1e-14 * q_trial:
-            return middle
-        if g > 0.0:
-            low, g_low = middle, g
-            if side == 1:
-                g_high *= 0.5
-            side = 1
+        gap, slope = _gap(m, step, q_trial, trace, alpha)
+        if abs(gap) <= 1e-14 * q_trial:
+            return step
+        if gap > 0.0:
+            low = step
         else:
-            high, g_high = middle, g
-            if side == -1:
-                g_low *= 0.5
-            side = -1
-    return 0.5 * (low + high)
+            high = step
+        if high < np.inf and high - low <= 1e-15 * high:
+            return step
+        change = gap / slope if slope < 0.0 else np.inf
+        if abs(change) <= 4e-16 * step:
+            return step
+        guess = step - change
+        if low < guess < high and count % BISECT_EVERY != BISECT_EVERY - 1:
+            step = guess
+        else:
+            step = 0.5 * (low + high) if high < np.inf else 2.0 * step
+    return step
 
 
 @compiled
