@@ -1,7 +1,9 @@
 """Loops over elements with eight integration points: internal forces with return mapping, and the tangent operator.
 
-Gradients of the shape functions are those of one box, the same for every element: gradients[g, a, :]. With B-bar the
-volumetric strain of a point is the element's mean (Hughes TJR (1980), Int. J. Numer. Meth. Engng 15:1413).
+Gradients of the shape functions are those of one box, the same for every element. With B-bar the volumetric strain of
+a point is the element's mean (Hughes TJR (1980), Int. J. Numer. Meth. Engng 15:1413). Strains are summed for the eight
+points side by side, forces for the eight corners side by side: one vector register each. All that is worked on stands
+in one array at constant places, because arrays that might overlap would stop vectorisation.
 """
 
 from __future__ import annotations
@@ -14,56 +16,101 @@ from BoneStrengthFEALib.plasticity.return_kernels import return_point
 from BoneStrengthFEALib.solver.compiling import compiled
 
 POINTS = 8
+TABLES = 384
+"""Length of the two tables of gradients: [direction, corner, point], then [point, direction, corner] [1/mm]."""
+SIZE = TABLES + 48 + 24
+"""With strains or stresses [component, point], and forces [direction, corner]."""
+
+# places in the work array: y and z part of the tables, strains or stresses, forces
+GY, GZ, FORCE_TABLE = np.uint64(64), np.uint64(128), np.uint64(192)
+FY, FZ = np.uint64(8), np.uint64(16)
+S0, S1, S2, S3, S4, S5 = (np.uint64(TABLES + 8 * n) for n in range(6))
+F0, F1, F2 = (np.uint64(TABLES + 48 + 8 * n) for n in range(3))
 
 
 @compiled
-def _strains(u: Any, corners: Any, e: int, gradients: Any, mean: Any, bbar: bool, strain: Any) -> None:
-    """Strains (8, 6) at the points of element e, engineering shear."""
+def _add_corner(w: Any, a: int, x: float, y: float, z: float) -> None:
+    """Add the strains of one corner's displacement at all points."""
+    for g in range(POINTS):
+        o = np.uint64(g)
+        t = np.uint64(8 * a) + o
+        gx, gy, gz = w[t], w[t + GY], w[t + GZ]
+        w[S0 + o] += gx * x
+        w[S1 + o] += gy * y
+        w[S2 + o] += gz * z
+        w[S3 + o] += gz * y + gy * z
+        w[S4 + o] += gz * x + gx * z
+        w[S5 + o] += gy * x + gx * y
+
+
+@compiled
+def _add_point(w: Any, g: int) -> None:
+    """Add the forces of one point's stress at all corners."""
+    p = np.uint64(g)
+    xx, yy, zz, yz, xz, xy = w[S0 + p], w[S1 + p], w[S2 + p], w[S3 + p], w[S4 + p], w[S5 + p]
+    for a in range(8):
+        o = np.uint64(a)
+        t = FORCE_TABLE + np.uint64(24 * g) + o
+        gx, gy, gz = w[t], w[t + FY], w[t + FZ]
+        w[F0 + o] += gx * xx + gy * xy + gz * xz
+        w[F1 + o] += gy * yy + gx * xy + gz * yz
+        w[F2 + o] += gz * zz + gy * yz + gx * xz
+
+
+@compiled
+def _strains(u: Any, corners: Any, e: int, mean: Any, bbar: bool, w: Any) -> None:
+    """Strains at the points of element e, engineering shear, into the work array."""
+    for n in range(48):
+        w[TABLES + n] = 0.0
     volume = 0.0
     for a in range(8):
         n = corners[e, a]
-        for c in range(3):
-            volume += mean[a, c] * u[n, c]
-    for g in range(POINTS):
-        xx = yy = zz = yz = xz = xy = 0.0
-        for a in range(8):
-            n = corners[e, a]
-            x, y, z = gradients[g, a, 0], gradients[g, a, 1], gradients[g, a, 2]
-            ux, uy, uz = u[n, 0], u[n, 1], u[n, 2]
-            xx += x * ux
-            yy += y * uy
-            zz += z * uz
-            yz += z * uy + y * uz
-            xz += z * ux + x * uz
-            xy += y * ux + x * uy
-        shift = (volume - xx - yy - zz) / 3.0 if bbar else 0.0
-        strain[g, 0], strain[g, 1], strain[g, 2] = xx + shift, yy + shift, zz + shift
-        strain[g, 3], strain[g, 4], strain[g, 5] = yz, xz, xy
+        volume += mean[a, 0] * u[n, 0] + mean[a, 1] * u[n, 1] + mean[a, 2] * u[n, 2]
+    # written out: a constant corner gives constant places, which vectorisation needs
+    _add_corner(w, 0, u[corners[e, 0], 0], u[corners[e, 0], 1], u[corners[e, 0], 2])
+    _add_corner(w, 1, u[corners[e, 1], 0], u[corners[e, 1], 1], u[corners[e, 1], 2])
+    _add_corner(w, 2, u[corners[e, 2], 0], u[corners[e, 2], 1], u[corners[e, 2], 2])
+    _add_corner(w, 3, u[corners[e, 3], 0], u[corners[e, 3], 1], u[corners[e, 3], 2])
+    _add_corner(w, 4, u[corners[e, 4], 0], u[corners[e, 4], 1], u[corners[e, 4], 2])
+    _add_corner(w, 5, u[corners[e, 5], 0], u[corners[e, 5], 1], u[corners[e, 5], 2])
+    _add_corner(w, 6, u[corners[e, 6], 0], u[corners[e, 6], 1], u[corners[e, 6], 2])
+    _add_corner(w, 7, u[corners[e, 7], 0], u[corners[e, 7], 1], u[corners[e, 7], 2])
+    if bbar:
+        for g in range(POINTS):
+            o = np.uint64(g)
+            shift = (volume - w[S0 + o] - w[S1 + o] - w[S2 + o]) / 3.0
+            w[S0 + o] += shift
+            w[S1 + o] += shift
+            w[S2 + o] += shift
 
 
 @compiled
-def _add_forces(
-    f: Any, corners: Any, e: int, gradients: Any, mean: Any, bbar: bool, stress: Any, weight: float
-) -> None:
-    """Add the nodal forces of stresses (8, 6) at the points of element e."""
+def _add_forces(f: Any, corners: Any, e: int, mean: Any, bbar: bool, w: Any, weight: float) -> None:
+    """Add the nodal forces of the stresses in the work array, which are changed."""
     pressure = 0.0
     if bbar:
         for g in range(POINTS):
-            p = (stress[g, 0] + stress[g, 1] + stress[g, 2]) / 3.0
+            o = np.uint64(g)
+            p = (w[S0 + o] + w[S1 + o] + w[S2 + o]) / 3.0
             pressure += p
-            for c in range(3):
-                stress[g, c] -= p
+            w[S0 + o] -= p
+            w[S1 + o] -= p
+            w[S2 + o] -= p
+    for n in range(24):
+        w[TABLES + 48 + n] = 0.0
+    _add_point(w, 0)
+    _add_point(w, 1)
+    _add_point(w, 2)
+    _add_point(w, 3)
+    _add_point(w, 4)
+    _add_point(w, 5)
+    _add_point(w, 6)
+    _add_point(w, 7)
     for a in range(8):
-        fx = fy = fz = 0.0
-        for g in range(POINTS):
-            x, y, z = gradients[g, a, 0], gradients[g, a, 1], gradients[g, a, 2]
-            fx += x * stress[g, 0] + y * stress[g, 5] + z * stress[g, 4]
-            fy += y * stress[g, 1] + x * stress[g, 5] + z * stress[g, 3]
-            fz += z * stress[g, 2] + y * stress[g, 3] + x * stress[g, 4]
-        n = corners[e, a]
-        f[n, 0] += weight * (fx + pressure * mean[a, 0])
-        f[n, 1] += weight * (fy + pressure * mean[a, 1])
-        f[n, 2] += weight * (fz + pressure * mean[a, 2])
+        o, n = np.uint64(a), corners[e, a]
+        f[n, 0] += weight * (w[F0 + o] + pressure * mean[a, 0])
+        f[n, 1] += weight * (w[F1 + o] + pressure * mean[a, 1])
+        f[n, 2] += weight * (w[F2 + o] + pressure * mean[a, 2])
 
 
 @compiled
@@ -71,40 +118,43 @@ def update_range(
     u: Any,
     f: Any,
     corners: Any,
-    geometry: Any,
+    tables: Any,
     mean: Any,
     flags: Any,
-    table: Any,
+    parameters: Any,
     old: Any,
     new: Any,
+    tangents: Any,
     first: int,
     last: int,
 ) -> int:
     """Add internal forces of elements first..last-1 to f, and update their points from the old to the new state.
 
-    geometry: (8, 8, 3) gradients; flags: (2,) weight of a point [mm3], 1.0 with B-bar; table: element parameters;
-    old, new: pairs of (m, 8, 7) plastic strain and alpha, and (m, 8, 10) tangents (of old only the first is read).
-    Returns the number of points that flow.
+    tables: (384,) gradients; flags: (2,) weight of a point [mm3], 1.0 with B-bar; parameters: of the elements;
+    old, new: (m, 7, 8) plastic strain and alpha; tangents: (m, 10, 8). Returns the number of points that flow.
     """
-    strain, stress = np.zeros((POINTS, 6)), np.zeros((POINTS, 6))
-    plastic, tangent = np.zeros(6), np.zeros(10)
+    w = np.zeros(SIZE)
+    w[:TABLES] = tables
+    strain, stress, plastic, tangent = np.zeros(6), np.zeros(6), np.zeros(6), np.zeros(10)
     weight, bbar = flags[0], flags[1] > 0.5
     flowing = 0
     for e in range(first, last):
-        _strains(u, corners, e, geometry, mean, bbar, strain)
+        _strains(u, corners, e, mean, bbar, w)
         for g in range(POINTS):
             for c in range(6):
-                plastic[c] = old[0][e, g, c]
-            before = old[0][e, g, 6]
-            alpha = return_point(table[e], strain[g], plastic, before, stress[g], tangent)
+                strain[c] = w[TABLES + 8 * c + g]
+                plastic[c] = old[e, c, g]
+            before = old[e, 6, g]
+            alpha = return_point(parameters[e], strain, plastic, before, stress, tangent)
             if alpha > before:
                 flowing += 1
             for c in range(6):
-                new[0][e, g, c] = plastic[c]
-            new[0][e, g, 6] = alpha
+                w[TABLES + 8 * c + g] = stress[c]
+                new[e, c, g] = plastic[c]
+            new[e, 6, g] = alpha
             for c in range(10):
-                new[1][e, g, c] = tangent[c]
-        _add_forces(f, corners, e, geometry, mean, bbar, stress, weight)
+                tangents[e, c, g] = tangent[c]
+        _add_forces(f, corners, e, mean, bbar, w, weight)
     return flowing
 
 
@@ -115,7 +165,7 @@ def flows(tangents: Any, chosen: Any, first: int, last: int) -> int:
     for e in range(first, last):
         chosen[e] = False
         for g in range(POINTS):
-            if tangents[e, g, 7] != 0.0 or tangents[e, g, 8] != 0.0:
+            if tangents[e, 7, g] != 0.0 or tangents[e, 8, g] != 0.0:
                 chosen[e] = True
         if chosen[e]:
             count += 1
@@ -123,11 +173,32 @@ def flows(tangents: Any, chosen: Any, first: int, last: int) -> int:
 
 
 @compiled
+def _multiply_tangent(w: Any, t: Any) -> None:
+    """Turn the strains of all points into stresses; t: (10, 8)."""
+    for g in range(POINTS):
+        o = np.uint64(g)
+        xx, yy, zz, yz, xz, xy = w[S0 + o], w[S1 + o], w[S2 + o], w[S3 + o], w[S4 + o], w[S5 + o]
+        n0, n1, n2, n3, n4, n5 = t[0, g], t[1, g], t[2, g], t[3, g], t[4, g], t[5, g]
+        g2, mixed = t[6, g], t[8, g]
+        volume = xx + yy + zz
+        third = volume / 3.0
+        along = n0 * (xx - third) + n1 * (yy - third) + n2 * (zz - third) + n3 * yz + n4 * xz + n5 * xy
+        factor = t[7, g] * along + mixed * volume
+        pressure = t[9, g] * volume + mixed * along
+        w[S0 + o] = g2 * (xx - third) + n0 * factor + pressure
+        w[S1 + o] = g2 * (yy - third) + n1 * factor + pressure
+        w[S2 + o] = g2 * (zz - third) + n2 * factor + pressure
+        w[S3 + o] = 0.5 * g2 * yz + n3 * factor
+        w[S4 + o] = 0.5 * g2 * xz + n4 * factor
+        w[S5 + o] = 0.5 * g2 * xy + n5 * factor
+
+
+@compiled
 def tangent_range(
     u: Any,
     f: Any,
     corners: Any,
-    geometry: Any,
+    tables: Any,
     mean: Any,
     flags: Any,
     tangents: Any,
@@ -136,23 +207,11 @@ def tangent_range(
     last: int,
 ) -> None:
     """Add tangent times u of the elements chosen[first..last-1] to f."""
-    strain = np.zeros((POINTS, 6))
+    w = np.zeros(SIZE)
+    w[:TABLES] = tables
     weight, bbar = flags[0], flags[1] > 0.5
     for index in range(first, last):
         e = chosen[index]
-        _strains(u, corners, e, geometry, mean, bbar, strain)
-        for g in range(POINTS):
-            t = tangents[e, g]
-            s = strain[g]
-            volume = s[0] + s[1] + s[2]
-            third = volume / 3.0
-            s[0] -= third
-            s[1] -= third
-            s[2] -= third
-            along = t[0] * s[0] + t[1] * s[1] + t[2] * s[2] + t[3] * s[3] + t[4] * s[4] + t[5] * s[5]
-            factor = t[7] * along + t[8] * volume
-            pressure = t[9] * volume + t[8] * along
-            for c in range(3):
-                s[c] = t[6] * s[c] + t[c] * factor + pressure
-                s[c + 3] = 0.5 * t[6] * s[c + 3] + t[c + 3] * factor
-        _add_forces(f, corners, e, geometry, mean, bbar, strain, weight)
+        _strains(u, corners, e, mean, bbar, w)
+        _multiply_tangent(w, tangents[e])
+        _add_forces(f, corners, e, mean, bbar, w, weight)

@@ -53,7 +53,7 @@ def correction(
     tolerance, most, team = options
     r, d = residual.copy(), np.zeros_like(residual)
     p, before = np.zeros_like(r), r.copy()
-    wanted = tolerance * float(np.linalg.norm(r))
+    wanted = tolerance * float(np.sqrt(sum_over(team, vk.dot, r, r)))
     rz_before = 0.0
     for count in range(1, most + 1):
         check()

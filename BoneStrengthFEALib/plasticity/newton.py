@@ -15,7 +15,9 @@ import numpy as np
 
 from BoneStrengthFEALib.plasticity.krylov import correction
 from BoneStrengthFEALib.plasticity.points import Points
+from BoneStrengthFEALib.solver import vector_kernels as vk
 from BoneStrengthFEALib.solver.system import System
+from BoneStrengthFEALib.solver.teamwork import sum_over
 from BoneStrengthFEALib.volume import FloatArray
 
 FORCING = (1e-3, 0.05)
@@ -141,12 +143,12 @@ class Equilibrium:
     def _search(
         self, u: FloatArray, step: FloatArray, residual: FloatArray, factor: float
     ) -> tuple[FloatArray, FloatArray, FloatArray, float]:
-        slope = float(np.vdot(step, residual))
+        slope = self._dot(step, residual)
         length, low, slope_low = 1.0, 0.0, slope
         for _ in range(LINE_SEARCHES):
             at = u + length * step
             r, support, relative = self._residual(at, factor)
-            left = float(np.vdot(step, r))
+            left = self._dot(step, r)
             if not np.isfinite(left):
                 length *= 0.25
                 continue
@@ -162,10 +164,15 @@ class Equilibrium:
         support = self.points.internal_forces(u) - factor * self.system.constraints.force_n.reshape(-1, 3)
         residual = -support
         self._project(residual)
-        reaction = float(np.linalg.norm(support + residual))
+        held = support + residual
+        reaction = float(np.sqrt(self._dot(held, held)))
         if self.system.constraints.force_n.any():
             reaction = max(reaction, factor * float(np.linalg.norm(self.system.constraints.force_n)))
-        return residual, support, float(np.linalg.norm(residual)) / max(reaction, 1e-300)
+        return residual, support, float(np.sqrt(self._dot(residual, residual))) / max(reaction, 1e-300)
+
+    def _dot(self, a: FloatArray, b: FloatArray) -> float:
+        # not numpy's: its threads wait for each other on a busy machine
+        return sum_over(self.points.team, vk.dot, a, b)
 
     def _project(self, vector: FloatArray) -> None:
         self.system.constraints.project(vector.reshape(-1))

@@ -37,10 +37,11 @@ class Points:
     def __init__(self, system: System, material: ElementMaterial, bbar: bool, team: Team) -> None:
         count = len(system.mesh.elements)
         self.material, self.team, self._mesh = material, team, system.mesh
-        self.committed = np.zeros((count, POINTS, 7))
-        self.trial = np.zeros((count, POINTS, 7))
-        self.tangents = np.zeros((count, POINTS, 10))
-        self.geometry, self.mean = gradients(system.spacing_mm)
+        self.committed = np.zeros((count, 7, POINTS))
+        self.trial = np.zeros((count, 7, POINTS))
+        self.tangents = np.zeros((count, 10, POINTS))
+        at, self.mean = gradients(system.spacing_mm)
+        self.tables = np.concatenate([at.transpose(2, 1, 0).ravel(), at.transpose(0, 2, 1).ravel()])
         self.flags = np.array([np.prod(system.spacing_mm) / POINTS, float(bbar)])
         self._layers = system.bricks.layers
         self._phases = two_colours(self._layers, team.threads)
@@ -61,8 +62,8 @@ class Points:
         (n, 3) forces [N].
         """
         f = np.zeros_like(u)
-        fixed = (self._mesh.corners, self.geometry, self.mean, self.flags, self.material.table)
-        states = ((self.committed, self.tangents), (self.trial, self.tangents))
+        fixed = (self._mesh.corners, self.tables, self.mean, self.flags, self.material.table)
+        states = (self.committed, self.trial, self.tangents)
         for phase in self._phases:
             self.team.run(update_range, [(u, f, *fixed, *states, first, last) for first, last in phase])
         return f
@@ -72,7 +73,7 @@ class Points:
         self.committed, self.trial = self.trial, self.committed
 
     def state(self) -> FloatArray:
-        """Copy of the committed state, (m, 8, 7)."""
+        """Copy of the committed state, (m, 7, 8)."""
         return self.committed.copy()
 
     def restore(self, state: FloatArray) -> None:
@@ -97,7 +98,7 @@ class Points:
         -------
         Fraction.
         """
-        yielded = (self.committed[:, :, 6] > 0).sum(axis=1) >= POINTS // 2
+        yielded = (self.committed[:, 6] > 0).sum(axis=1) >= POINTS // 2
         return float(yielded[of].mean()) if of.any() else 0.0
 
     def tangent(self) -> TangentOperator:
@@ -145,7 +146,7 @@ class TangentOperator:
         """
         f = self._elastic.apply(u)
         p = self._points
-        fixed = (p._mesh.corners, p.geometry, p.mean, p.flags, p.tangents, self._chosen)
+        fixed = (p._mesh.corners, p.tables, p.mean, p.flags, p.tangents, self._chosen)
         for phase in self._phases:
             p.team.run(tangent_range, [(u, f, *fixed, first, last) for first, last in phase])
         return f

@@ -32,7 +32,7 @@ class State:
     force
         Force on the loaded set [N].
     plastic
-        (m, 8, 7) plastic strain and its accumulated amount at every point.
+        (m, 7, 8) plastic strain and its accumulated amount at every point.
     """
 
     factor: float

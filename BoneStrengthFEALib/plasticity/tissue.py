@@ -26,7 +26,7 @@ def failed_tissue(
     points
         Its points, for the geometry.
     plastic
-        (m, 8, 7) state.
+        (m, 7, 8) state.
     u
         (n, 3) displacement of that state [mm].
 
@@ -37,11 +37,11 @@ def failed_tissue(
     """
     mesh = system.mesh
     volume = np.einsum("eac,ac->e", u[mesh.corners], points.mean)
-    elastic = volume - plastic[:, :, :3].sum(axis=2).mean(axis=1)
-    failed = (plastic[:, :, 6] > 0).sum(axis=1) >= POINTS // 2
+    elastic = volume - plastic[:, :3].sum(axis=1).mean(axis=1)
+    failed = (plastic[:, 6] > 0).sum(axis=1) >= POINTS // 2
     where = tuple(mesh.elements.T)
     strain = np.full(model.grid.shape, np.nan)
-    strain[where] = plastic[:, :, 6].max(axis=1)
+    strain[where] = plastic[:, 6].max(axis=1)
     maps = []
     for chosen in (failed & (elastic <= 0), failed & (elastic > 0)):
         field = np.zeros(model.grid.shape, dtype=bool)
