@@ -53,7 +53,7 @@ def _rounding(m: Any, alpha: float) -> float:
 
 @compiled
 def _gap(m: Any, step: float, q_trial: float, trace: float, alpha: float) -> Any:
-    """Von Mises stress that the flow leaves, less the one the surface allows; falls with the multiplier. And its slope."""
+    """Von Mises stress the flow leaves, less the one the surface allows (falls with the multiplier), and its slope."""
     new = alpha + m[6] * step
     radius = (flow_stress(m, new) - m[4] * (trace - 9.0 * m[1] * m[4] * step)) / m[3]
     rounding = _rounding(m, alpha)
