@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from BoneStrengthFEALib.errors import CancelledError, ConvergenceError, MemoryLimitError, ModelError
 from BoneStrengthFEALib.fe_model import FeModel, NodalForce, Orthotropy, Prescribed, RigidPlaten
 from BoneStrengthFEALib.solver import SolverOptions, solve_linear
+from BoneStrengthFEALib.solver.compiling import Team
 from BoneStrengthFEALib.solver.element import brick_stiffness, lame_basis, mirror_blocks
+from BoneStrengthFEALib.solver.system import build_system
+from BoneStrengthFEALib.solver.warming import STAGE_COMPILE, warm_up
 from BoneStrengthFEALib.volume import Grid
 
 SHAPE = (3, 4, 5)
@@ -162,7 +168,7 @@ def test_rigid_motions_give_no_force_and_the_blocks_are_few() -> None:
     assert full == 45, "solver.element: 45 of 576 entries survive the transform"
 
 
-def a_bar(young: np.ndarray, poisson: float = 0.3, lateral: bool = True) -> FeModel:
+def a_bar(young: np.ndarray, poisson: float | np.ndarray = 0.3, lateral: bool = True) -> FeModel:
     """Compression by 1 % between frictionless plates; lateral False holds the sides."""
     shape = young.shape
     ids = node_ids(shape)
@@ -270,3 +276,55 @@ def test_cancel() -> None:
 
     with pytest.raises(CancelledError):
         solve_linear(a_bar(np.random.default_rng(1).uniform(1, 9, (9, 9, 9))), callback=stop)
+
+
+def test_compiling_is_progress_and_can_be_cancelled() -> None:
+    """A first run after installation compiles for seconds: shown as a stage, left within a second."""
+    stages: list[tuple[str, float]] = []
+    warm_up("slow", lambda: time.sleep(1.7), lambda stage, fraction: stages.append((stage, fraction)))
+    assert {stage for stage, _ in stages} == {STAGE_COMPILE}
+    assert [f for _, f in stages] == sorted(f for _, f in stages)
+    warm_up("slow", lambda: pytest.fail("compiled twice"), lambda stage, fraction: None)
+
+    def stop(stage: str, fraction: float) -> None:
+        raise CancelledError
+
+    began = time.perf_counter()
+    with pytest.raises(CancelledError):
+        warm_up("slower", lambda: time.sleep(3.0), stop)
+    assert time.perf_counter() - began < 2.0
+    with pytest.raises(ZeroDivisionError):
+        warm_up("broken", lambda: 1 // 0, stop)
+
+
+def test_one_stiffness_times_a_factor_needs_one_basis() -> None:
+    young = np.random.default_rng(29).uniform(1.0, 9.0, (3, 4, 5))
+    mixed = np.where(np.arange(5) < 2, 0.3, 0.2) * np.ones((3, 4, 5))
+    systems = [build_system(a_bar(young, nu), Team(1), "numba") for nu in (0.3, mixed)]
+    assert [len(s.fewest_elasticities) for s in systems] == [1, 3]
+    u = np.random.default_rng(31).standard_normal((4 * 5 * 6, 3))
+    for system in systems:
+        full = sum(f[:, None, None] * e for f, e in zip(system.bricks.coefficients, system.elasticities, strict=True))
+        forces = np.zeros_like(u)
+        for corners, elasticity in zip(system.mesh.corners, full, strict=True):
+            forces[corners] += (brick_stiffness(elasticity, SPACING) @ u[corners].ravel()).reshape(8, 3)
+        np.testing.assert_allclose(system.operator.apply(u), forces, atol=1e-12 * np.abs(forces).max())
+        padded, result = np.zeros((len(u), 4), np.float32), np.zeros((len(u), 4), np.float32)
+        padded[:, :3] = u
+        system.operator.add_rows(padded, result)
+        np.testing.assert_allclose(result[:, :3], forces, atol=2e-6 * np.abs(forces).max())
+
+
+def test_plane_supports_of_uneven_bone_take_few_iterations() -> None:
+    """Moduli over four decades, free to slide and turn in the plane: coarse levels must know what is held."""
+    _, j, i = np.indices((21, 26, 29))
+    body = ((j - 13) / 13.0) ** 2 + ((i - 14) / 14.5) ** 2 < 1.0
+    field = ndimage.gaussian_filter(np.random.default_rng(83).standard_normal(body.shape), 1.2)
+    rank = field.ravel().argsort().argsort().reshape(body.shape) / body.size
+    young = np.where(body, 10.0 ** (4.0 * rank - 0.5), 0.0)
+    young[:4], young[-4:] = 2500.0 * body[:4], 2500.0 * body[-4:]
+    ids = node_ids(body.shape)
+    sets = (Prescribed("floor", ids[0].ravel(), 2), Prescribed("top", ids[-1].ravel(), 2, -0.2))
+    solution = solve_linear(FeModel(a_grid(body.shape), young, 0.3, prescribed=sets))
+    assert solution.numbers["iterations"] < 25
+    assert solution.reactions_n["top"][2] == pytest.approx(-solution.reactions_n["floor"][2], rel=1e-5)

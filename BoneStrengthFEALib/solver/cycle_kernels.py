@@ -23,9 +23,6 @@ from BoneStrengthFEALib.solver.row_kernels import (
     work_and_energy,
 )
 
-VISITS = 2
-"""Coarse corrections of every level below the finest: a W-cycle."""
-
 
 @compiled
 def cycle(
@@ -38,14 +35,14 @@ def cycle(
     transfer: Any,
     chebyshev: Any,
     coarsest: Any,
-    visits: int,
+    visits: Any,
 ) -> None:
     """Approximate K x = b on packed levels.
 
     nodes, starts (L+1,) first node and element of each level; rows (6, N, 4): x, b, d, f, s, D^-1;
-    elements (M, 8) corners; coefficients (q, M); blocks (L, q, 8, 6); transfer (N, 2) int32 parent (counted from
-    the first element of the next level) and place; chebyshev (L, degree, 2) factors keep and take; coarsest:
-    inverse; visits: coarse corrections of the first level.
+    elements (M, 8) corners; coefficients (q, M); blocks (L, 3, 8, 6) or (L, 8, 6); transfer (N, 2) int32 parent
+    (counted from the first element of the next level) and place; chebyshev (L, degree, 2) factors keep and
+    take; coarsest: inverse; visits (L,) coarse corrections of each level.
     """
     last = nodes.size - 2
     done = np.zeros(last + 1, np.int64)
@@ -77,7 +74,7 @@ def cycle(
             _apply(x, f, elements, coefficients, blocks[level], e0, e1)
             keep, take = chebyshev[level, k, 0], chebyshev[level, k, 1]
             advance(x.reshape(-1), d.reshape(-1), b.reshape(-1), f.reshape(-1), inverse.reshape(-1), keep, take)
-        if done[level] == (visits if level == 0 else VISITS):
+        if done[level] == visits[level]:
             if level == 0:
                 return
             level, descending = level - 1, False

@@ -14,6 +14,9 @@ BATCH = 16
 ROW1, ROW2, ROW3, ROW4, ROW5, ROW6, ROW7 = (np.uint64(n * BATCH) for n in range(1, 8))
 ROW8, ROW16 = np.uint64(8 * BATCH), np.uint64(16 * BATCH)
 
+T0, T1, T2, T3, T4, T5, T6, T7 = (np.int64(n) for n in range(8))
+"""Parity classes; typed, so that one compilation serves all of them."""
+
 # blocks[k, t, entry]: k-th stiffness basis, parity class t, entries (0,0) (1,1) (2,2) (0,1) (0,2) (1,2)
 
 
@@ -34,7 +37,7 @@ def _butterfly(w: Any, offset: Any) -> None:
 
 
 @compiled
-def _multiply_block(w: Any, t: int, blocks: Any) -> None:
+def _multiply_block(w: Any, t: Any, blocks: Any) -> None:
     """Multiply one parity class of a batch by its 3x3 block, in place; the coefficients stand behind the components."""
     i, j, k = (t ^ 1) * BATCH, (8 + (t ^ 2)) * BATCH, (16 + (t ^ 4)) * BATCH
     p0, p1, p2 = blocks[0, t, 0], blocks[0, t, 1], blocks[0, t, 2]
@@ -54,25 +57,25 @@ def _multiply_block(w: Any, t: int, blocks: Any) -> None:
 
 
 @compiled
-def multiply_blocks(w: Any, blocks: Any) -> None:
+def _multiply_sum(w: Any, blocks: Any) -> None:
     """Multiply all parity classes of a batch by the sum of three bases, in place."""
     # written out: a constant class gives constant offsets, which vectorisation needs
-    _multiply_block(w, 0, blocks)
-    _multiply_block(w, 1, blocks)
-    _multiply_block(w, 2, blocks)
-    _multiply_block(w, 3, blocks)
-    _multiply_block(w, 4, blocks)
-    _multiply_block(w, 5, blocks)
-    _multiply_block(w, 6, blocks)
-    _multiply_block(w, 7, blocks)
+    _multiply_block(w, T0, blocks)
+    _multiply_block(w, T1, blocks)
+    _multiply_block(w, T2, blocks)
+    _multiply_block(w, T3, blocks)
+    _multiply_block(w, T4, blocks)
+    _multiply_block(w, T5, blocks)
+    _multiply_block(w, T6, blocks)
+    _multiply_block(w, T7, blocks)
 
 
 @compiled
-def _multiply_single(w: Any, t: int, blocks: Any) -> None:
+def _multiply_single(w: Any, t: Any, blocks: Any) -> None:
     """Multiply one parity class by its block of the only basis and the element's factor, in place."""
     i, j, k = (t ^ 1) * BATCH, (8 + (t ^ 2)) * BATCH, (16 + (t ^ 4)) * BATCH
-    p0, p1, p2 = blocks[0, t, 0], blocks[0, t, 1], blocks[0, t, 2]
-    p3, p4, p5 = blocks[0, t, 3], blocks[0, t, 4], blocks[0, t, 5]
+    p0, p1, p2 = blocks[t, 0], blocks[t, 1], blocks[t, 2]
+    p3, p4, p5 = blocks[t, 3], blocks[t, 4], blocks[t, 5]
     for b in range(BATCH):
         ix, iy, iz, ic = np.uint64(i + b), np.uint64(j + b), np.uint64(k + b), np.uint64(24 * BATCH + b)
         p = w[ic]
@@ -83,24 +86,34 @@ def _multiply_single(w: Any, t: int, blocks: Any) -> None:
 
 
 @compiled
-def multiply_single_basis(w: Any, blocks: Any) -> None:
+def _multiply_one(w: Any, blocks: Any) -> None:
     """Multiply all parity classes of a batch when all elements are multiples of one stiffness, in place."""
-    _multiply_single(w, 0, blocks)
-    _multiply_single(w, 1, blocks)
-    _multiply_single(w, 2, blocks)
-    _multiply_single(w, 3, blocks)
-    _multiply_single(w, 4, blocks)
-    _multiply_single(w, 5, blocks)
-    _multiply_single(w, 6, blocks)
-    _multiply_single(w, 7, blocks)
+    _multiply_single(w, T0, blocks)
+    _multiply_single(w, T1, blocks)
+    _multiply_single(w, T2, blocks)
+    _multiply_single(w, T3, blocks)
+    _multiply_single(w, T4, blocks)
+    _multiply_single(w, T5, blocks)
+    _multiply_single(w, T6, blocks)
+    _multiply_single(w, T7, blocks)
+
+
+@compiled
+def multiply_blocks(w: Any, blocks: Any) -> None:
+    """Multiply a batch by the blocks of its elements, in place; blocks (3, 8, 6), or (8, 6) if one basis serves all."""
+    # the number of dimensions is known when compiling: only the branch that is needed is compiled
+    if blocks.ndim == 2:
+        _multiply_one(w, blocks)
+    else:
+        _multiply_sum(w, blocks)
 
 
 @compiled
 def apply_range(u: Any, f: Any, corners: Any, coefficients: Any, blocks: Any, first: int, last: int) -> None:
     """Add K u of elements first..last-1 to f.
 
-    u, f: (n, 3); corners: (m, 8); coefficients: (q, m); blocks: (q, 8, 6), q = 1 or 3, already divided by 8 (the
-    two transforms are not normalised).
+    u, f: (n, 3); corners: (m, 8); coefficients: (3, m); blocks: (3, 8, 6), or (1, m) and (8, 6), already divided
+    by 8 (the two transforms are not normalised).
     """
     w = np.zeros(27 * BATCH, u.dtype)
     for start in range(first, last, BATCH):
@@ -116,10 +129,7 @@ def apply_range(u: Any, f: Any, corners: Any, coefficients: Any, blocks: Any, fi
         _butterfly(w, 0)
         _butterfly(w, 8 * BATCH)
         _butterfly(w, 16 * BATCH)
-        if coefficients.shape[0] == 1:
-            multiply_single_basis(w, blocks)
-        else:
-            multiply_blocks(w, blocks)
+        multiply_blocks(w, blocks)
         _butterfly(w, 0)
         _butterfly(w, 8 * BATCH)
         _butterfly(w, 16 * BATCH)

@@ -105,7 +105,7 @@ class PackedLevels:
         self._coarsest = coarsest
         self.x, self.b = (self._rows[n, : self._nodes[1]] for n in (0, 1))
 
-    def cycle(self, chebyshev: FloatArray, visits: int) -> None:
+    def cycle(self, chebyshev: FloatArray, visits: npt.NDArray[np.int64]) -> None:
         """Approximate K x = b on the first level.
 
         Parameters
@@ -113,7 +113,7 @@ class PackedLevels:
         chebyshev
             (L, degree, 2) float32 factors of each level.
         visits
-            Number of coarse corrections on the first level.
+            (L,) number of coarse corrections on each level.
         """
         cycle(
             self._nodes,

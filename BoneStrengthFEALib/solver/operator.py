@@ -57,7 +57,9 @@ class ElementOperator:
     def __init__(self, bricks: Bricks, blocks: FloatArray, team: Team) -> None:
         self.bricks = bricks
         self.team = team
-        self._blocks: dict[np.dtype[Any], Any] = {np.dtype(t): blocks.astype(t) for t in (np.float32, np.float64)}
+        self._blocks: dict[np.dtype[Any], Any] = {
+            np.dtype(t): (blocks if len(blocks) > 1 else blocks[0]).astype(t) for t in (np.float32, np.float64)
+        }
         self._phases = two_colours(bricks.layers, team.threads)
 
     def apply(self, u: FloatArray) -> FloatArray:
@@ -91,7 +93,7 @@ class ElementOperator:
 
     @property
     def blocks_float32(self) -> FloatArray:
-        """(q, 8, 6) mirror blocks in float32."""
+        """(q, 8, 6) mirror blocks in float32; (8, 6) when q = 1."""
         return np.asarray(self._blocks[np.dtype(np.float32)])
 
     def _call(self, u: FloatArray, f: FloatArray, first: int, last: int) -> tuple[Any, ...]:
@@ -106,7 +108,7 @@ class ElementOperator:
         """
         # with normalised transforms every corner holds the mean of the transformed diagonal; blocks are divided by 8
         blocks = self._blocks[np.dtype(np.float64)]
-        per_basis = np.ascontiguousarray(blocks[:, :, :3].sum(axis=1))
+        per_basis = np.ascontiguousarray(blocks.reshape(-1, 8, 6)[:, :, :3].sum(axis=1))
         out = np.zeros((self.bricks.node_count, 3))
         add_diagonal(out, self.bricks.corners, self.bricks.coefficients, per_basis)
         return out

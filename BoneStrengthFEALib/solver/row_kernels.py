@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from BoneStrengthFEALib.solver.compiling import compiled, compiled_sum
-from BoneStrengthFEALib.solver.kernels import BATCH, _butterfly, multiply_blocks, multiply_single_basis
+from BoneStrengthFEALib.solver.kernels import BATCH, _butterfly, multiply_blocks
 from BoneStrengthFEALib.solver.row_moves import gather_rows, scatter_rows
 
 _WEIGHTS = np.array([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]])
@@ -26,9 +26,8 @@ WEIGHT = np.take_along_axis(_ALL, CORNER, axis=1).astype(np.float32)
 
 @compiled
 def apply_rows(u: Any, f: Any, corners: Any, coefficients: Any, blocks: Any, first: int, last: int) -> None:
-    """Add K u of elements first..last-1 to f; u, f (n, 4); coefficients (q, m), blocks (q, 8, 6), q = 1 or 3."""
+    """Add K u of elements first..last-1 to f; u, f (n, 4); coefficients, blocks: see apply_range."""
     w = np.zeros(27 * BATCH, np.float32)
-    single = coefficients.shape[0] == 1
     for start in range(first, last, BATCH):
         count = min(BATCH, last - start)
         for k in range(coefficients.shape[0]):
@@ -42,10 +41,7 @@ def apply_rows(u: Any, f: Any, corners: Any, coefficients: Any, blocks: Any, fir
         _butterfly(w, 0)
         _butterfly(w, 8 * BATCH)
         _butterfly(w, 16 * BATCH)
-        if single:
-            multiply_single_basis(w, blocks)
-        else:
-            multiply_blocks(w, blocks)
+        multiply_blocks(w, blocks)
         _butterfly(w, 0)
         _butterfly(w, 8 * BATCH)
         _butterfly(w, 16 * BATCH)
