@@ -22,7 +22,9 @@ from BoneStrengthFEALib.volume import FloatArray
 COLUMNS = ("site", "level", "side", "measure", "value", "unit", "standard_uncertainty", "class", "source")
 
 
-def write_outcome(study: Study, outcome: Outcome, folder: Path, images: bool = False) -> StudyResults:
+def write_outcome(
+    study: Study, outcome: Outcome, folder: Path, images: bool = False, dicom: bool = False
+) -> StudyResults:
     """Write all files of an outcome.
 
     Parameters
@@ -35,6 +37,8 @@ def write_outcome(study: Study, outcome: Outcome, folder: Path, images: bool = F
         Existing folder.
     images
         Whether to write the density volume and the regions as NIfTI as well.
+    dicom
+        Whether to write DICOM objects as well: segmentation, structured report, PDF; with images, the density map.
 
     Returns
     -------
@@ -58,6 +62,12 @@ def write_outcome(study: Study, outcome: Outcome, folder: Path, images: bool = F
         write_volume(outcome.density, folder / "density.nii.gz")
         for name, fields in outcome.fields.items():
             write_volume(fields.specimen.regions, folder / f"{_slug(name)}_regions.nii.gz")
+    if dicom:
+        # imported here: highdicom is optional and slow to load
+        from BoneStrengthFEALib.dicom_out import write_dicom_objects
+
+        regions = {name: fields.specimen.regions for name, fields in outcome.fields.items()}
+        write_dicom_objects(results, regions, outcome.density, folder, images)
     return results
 
 

@@ -12,6 +12,8 @@ import pydicom
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless, generate_uid
 
+from BoneStrengthFEALib.volume import Volume
+
 ROWS, COLUMNS, COUNT = 40, 48, 16
 SPACING, STEP = (0.7, 0.6), 1.25
 CT_CLASS = "1.2.840.10008.5.1.4.1.1.2"
@@ -73,6 +75,25 @@ def write_one(data: Dataset, path: Path, syntax: str = ExplicitVRLittleEndian) -
     pydicom.dcmwrite(
         path, file, implicit_vr=syntax == ImplicitVRLittleEndian, little_endian=little, enforce_file_format=False
     ) if syntax != RLELossless else file.save_as(path)
+
+
+def series_of(volume: Volume) -> Series:
+    """An axial CT [HU] as DICOM images."""
+    k, j, i = volume.array.shape
+    images = series(k)
+    first = volume.grid.to_ras(np.zeros((k, 3)) + np.arange(k)[:, None] * (0, 0, 1)) * (-1, -1, 1)
+    axes = volume.ijk_to_ras[:3, :3] / np.array(volume.spacing_mm) * np.array([[-1], [-1], [1]])
+    for n, data in enumerate(images):
+        data.Rows, data.Columns = j, i
+        data.ImagePositionPatient = [round(float(v), 6) for v in first[n]]
+        data.ImageOrientationPatient = [round(float(v), 9) for v in (*axes[:, 0], *axes[:, 1])]
+        data.PixelSpacing = [volume.spacing_mm[1], volume.spacing_mm[0]]
+        data.SliceThickness = volume.spacing_mm[2]
+        data.PixelRepresentation, data.BitsStored, data.HighBit, data.RescaleIntercept = 1, 16, 15, 0
+        data.PixelData = np.rint(volume.array[n]).astype(np.int16).tobytes()
+        data.StudyID, data.ReferringPhysicianName, data.PatientBirthDate = "1", "", "19530201"
+        data.SeriesNumber, data.BodyPartExamined, data.PositionReferenceIndicator = 3, "SPINE", ""
+    return images
 
 
 def every(**values: object) -> Callable[[Series], None]:

@@ -97,7 +97,7 @@ def _all(study: Study, settings: Settings, arguments: argparse.Namespace, progre
     outcome = pipeline.run(study, settings, progress)
     with filling(arguments.out, arguments.overwrite) as folder:
         progress("writing results", 0.0)
-        results = write_outcome(study, outcome, folder, arguments.images)
+        results = write_outcome(study, outcome, folder, arguments.images, arguments.dicom)
         write_scene(outcome, folder)
     print_results(results, arguments.out)
 

@@ -76,6 +76,9 @@ def add_output_arguments(parser: argparse.ArgumentParser, default: Path | None =
     output = parser.add_argument_group("output")
     output.add_argument("--out", type=Path, required=default is None, default=default, help="result folder")
     output.add_argument("--overwrite", action="store_true", help="replace earlier results in the folder")
+    output.add_argument(
+        "--dicom", action="store_true", help="write DICOM SEG, SR and PDF too (with --images the density map)"
+    )
     output.add_argument("--images", action="store_true", help="write density volume and regions as NIfTI too")
     output.add_argument("--progress-lines", action="store_true", help="print progress as lines for a parent process")
 
@@ -126,7 +129,7 @@ def run_study(study: Study, settings: Settings, arguments: argparse.Namespace) -
         if progress is not None:
             progress.close()
     with filling(arguments.out, arguments.overwrite) as folder:
-        return write_outcome(study, outcome, folder, arguments.images)
+        return write_outcome(study, outcome, folder, arguments.images, arguments.dicom)
 
 
 def print_results(results: StudyResults, folder: Path) -> None:

@@ -1,0 +1,122 @@
+"""Codes of the objects: standard ones where they exist, the private scheme 99BONEFEA where none does."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+LONGEST = 16
+"""Characters of a code value."""
+SCHEME = "99BONEFEA"
+SCHEME_NAME = "BoneStrengthFEA private codes"
+ORGANISATION = "BoneStrengthFEA contributors"
+VERTEBRAE = {
+    "T9": "82687006",
+    "T10": "7610001",
+    "T11": "12989004",
+    "T12": "23215003",
+    "L1": "66794005",
+    "L2": "14293000",
+    "L3": "36470004",
+    "L4": "11994002",
+    "L5": "49668003",
+}
+"""SNOMED CT codes of vertebrae, as in pydicom's tables of DICOM concepts."""
+VERTEBRA, PROXIMAL_FEMUR, RADIUS, TIBIA = "51282000", "310651003", "62413002", "12611008"
+SIDES = {"left": ("7771000", "Left"), "right": ("24028007", "Right")}
+UNITS = {"1": "no units", "g/cm2": "g/cm2", "mg/cm3": "mg/cm3", "N": "N", "N/mm": "N/mm"}
+
+
+def snomed(value: str, meaning: str) -> Any:
+    """SNOMED CT concept.
+
+    Parameters
+    ----------
+    value, meaning
+        Code and its meaning.
+
+    Returns
+    -------
+    highdicom CodedConcept.
+    """
+    return _coded(value, "SCT", meaning)
+
+
+def private(identifier: str, meaning: str) -> Any:
+    """Concept of the private scheme.
+
+    Parameters
+    ----------
+    identifier
+        Id of a measure, for example ``trabecular_vbmd``.
+    meaning
+        Words.
+
+    Returns
+    -------
+    highdicom CodedConcept; codes are at most 16 characters.
+    """
+    return _coded(short_code(identifier), SCHEME, meaning[:64])
+
+
+def short_code(identifier: str) -> str:
+    """Code value of a measure's id.
+
+    Parameters
+    ----------
+    identifier
+        Id.
+
+    Returns
+    -------
+    At most 16 capital letters, digits and dots; a longer id is cut and gets four digits of its hash.
+    """
+    plain = identifier.removeprefix("failure_load_").upper().replace("_", ".").replace("-", ".")
+    plain = f"FL.{plain}" if identifier.startswith("failure_load_") else plain
+    if len(plain) <= LONGEST:
+        return plain
+    return f"{plain[: LONGEST - 5]}.{hashlib.sha256(identifier.encode()).hexdigest()[:4].upper()}"
+
+
+def unit(text: str) -> Any:
+    """UCUM unit.
+
+    Parameters
+    ----------
+    text
+        Unit of a measure.
+
+    Returns
+    -------
+    highdicom CodedConcept.
+    """
+    return _coded(text, "UCUM", UNITS.get(text, text))
+
+
+def anatomy(site: str, level: str, side: str) -> tuple[Any, Any | None]:
+    """Anatomic region of a bone.
+
+    Parameters
+    ----------
+    site, level, side
+        As in SiteResult.
+
+    Returns
+    -------
+    Region and laterality; the latter None at the spine.
+    """
+    if site == "vertebra":
+        known = VERTEBRAE.get(level)
+        return snomed(known, f"{level} vertebra") if known else snomed(VERTEBRA, "Vertebra"), None
+    value, meaning = {
+        "femur": (PROXIMAL_FEMUR, "Proximal femur"),
+        "radius": (RADIUS, "Radius"),
+        "tibia": (TIBIA, "Tibia"),
+    }[site]
+    return snomed(value, meaning), snomed(*SIDES[side]) if side in SIDES else None
+
+
+def _coded(value: str, scheme: str, meaning: str) -> Any:
+    from highdicom.sr import CodedConcept
+
+    return CodedConcept(value, scheme, meaning)

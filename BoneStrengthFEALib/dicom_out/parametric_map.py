@@ -1,0 +1,64 @@
+"""The density of the scan as a parametric map."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pydicom
+
+from BoneStrengthFEALib.dicom_out.codes import private, unit
+from BoneStrengthFEALib.dicom_out.origin import NAME, Origin, finish
+from BoneStrengthFEALib.volume import Volume
+
+
+def parametric_map(origin: Origin, density: Volume, number: int) -> Any:
+    """Make the object.
+
+    Parameters
+    ----------
+    origin
+        Source.
+    density
+        (K, J, I) density [mg/cm3] on the scan's grid.
+    number
+        Series number.
+
+    Returns
+    -------
+    highdicom ParametricMap, float32.
+    """
+    import highdicom as hd
+
+    low, high = float(density.array.min()), float(density.array.max())
+    mapping = hd.pm.RealWorldValueMapping(
+        lut_label="DENSITY",
+        lut_explanation=f"{density.quantity.value} density",
+        unit=unit("mg/cm3"),
+        value_range=(low, high),
+        slope=1.0,
+        intercept=0.0,
+        quantity_definition=private("vbmd", f"{density.quantity.value} density"),
+    )
+    built = hd.pm.ParametricMap(
+        source_images=list(origin.images),
+        pixel_array=np.asarray(density.array, dtype=np.float32),
+        series_instance_uid=origin.uid("pm-series"),
+        series_number=number,
+        sop_instance_uid=origin.uid("pm"),
+        instance_number=1,
+        contains_recognizable_visual_features=False,
+        real_world_value_mappings=[mapping],
+        voi_lut_transformations=[hd.VOILUTTransformation(window_center=200.0, window_width=1000.0)],
+        content_label="DENSITY",
+        content_creator_name=f"{NAME}^",
+        series_description=f"{NAME}: density map (research)",
+        **origin.equipment(),
+    )
+    # without it the reader that Slicer uses for parametric maps crashes
+    region = pydicom.Dataset()
+    region.CodeValue, region.CodingSchemeDesignator, region.CodeMeaning = "3138006", "SCT", "Bone"
+    anatomy = pydicom.Dataset()
+    anatomy.FrameLaterality, anatomy.AnatomicRegionSequence = "U", [region]
+    built.SharedFunctionalGroupsSequence[0].FrameAnatomySequence = [anatomy]
+    return finish(built, origin)

@@ -1,0 +1,100 @@
+"""The analysed bones as a DICOM segmentation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from BoneStrengthFEALib.dicom_out.codes import anatomy, snomed
+from BoneStrengthFEALib.dicom_out.origin import NAME, Origin, finish
+from BoneStrengthFEALib.results import SiteResult
+from BoneStrengthFEALib.version import __version__
+from BoneStrengthFEALib.volume import Array
+
+COLOURS = ((78, 40, 60), (70, -10, -45), (85, -45, 60), (60, 65, -40), (75, 10, 70), (65, -50, 10))
+"""CIELab colours of the segments in turn."""
+
+
+def segmentation(origin: Origin, sites: Sequence[SiteResult], masks: Sequence[Array], number: int) -> Any:
+    """Make the object.
+
+    Parameters
+    ----------
+    origin
+        Source.
+    sites
+        Bones of one kind.
+    masks
+        (K, J, I) bool of each bone on the scan's grid; they do not overlap.
+    number
+        Series number.
+
+    Returns
+    -------
+    highdicom Segmentation.
+    """
+    import highdicom as hd
+
+    pixels = np.zeros(masks[0].shape, dtype=np.uint8)
+    for n, mask in enumerate(masks, start=1):
+        pixels[mask] = n
+    kind = sites[0].site
+    built = hd.seg.Segmentation(
+        source_images=list(origin.images),
+        pixel_array=pixels,
+        segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
+        segment_descriptions=[_segment(origin, site, n) for n, site in enumerate(sites, start=1)],
+        series_instance_uid=origin.uid(f"seg-series-{kind}"),
+        series_number=number,
+        sop_instance_uid=origin.uid(f"seg-{kind}"),
+        instance_number=1,
+        content_label="BONE",
+        content_description="Bone analysed for density and strength",
+        content_creator_name=f"{NAME}^",
+        series_description=f"{NAME}: analysed bone, {kind} (research)",
+        **origin.equipment(),
+    )
+    return finish(built, origin, sites[0].side)
+
+
+def tracking(origin: Origin, site: SiteResult) -> tuple[str, str]:
+    """Identity of a bone across the objects.
+
+    Parameters
+    ----------
+    origin
+        Source.
+    site
+        Bone.
+
+    Returns
+    -------
+    Tracking id and UID.
+    """
+    return site.name, origin.uid(f"track-{site.name}")
+
+
+def _segment(origin: Origin, site: SiteResult, number: int) -> Any:
+    import highdicom as hd
+    from highdicom.sr.coding import CodedConcept
+
+    region, side = anatomy(site.site, site.level, site.side)
+    identifier, uid = tracking(origin, site)
+    family = CodedConcept("123109", "DCM", "Manual Processing")
+    algorithm = hd.AlgorithmIdentificationSequence(NAME, family, __version__)
+    built = hd.seg.SegmentDescription(
+        segment_number=number,
+        segment_label=site.name,
+        segmented_property_category=snomed("91723000", "Anatomical Structure"),
+        segmented_property_type=region,
+        algorithm_type=hd.seg.SegmentAlgorithmTypeValues.SEMIAUTOMATIC,
+        algorithm_identification=algorithm,
+        tracking_uid=uid,
+        tracking_id=identifier,
+        display_color=hd.color.CIELabColor(*COLOURS[(number - 1) % len(COLOURS)]),
+    )
+    if side is not None:
+        built.SegmentedPropertyTypeCodeSequence[0].SegmentedPropertyTypeModifierCodeSequence = [side]
+    return built

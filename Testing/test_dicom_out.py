@@ -1,0 +1,142 @@
+"""DICOM objects of a result: valid by four tools, equal to what was computed, the same on repeat."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import highdicom as hd
+import numpy as np
+import pydicom
+import pytest
+from dicom_cases import series_of, write
+from external_tools import require_executable
+
+from BoneStrengthFEALib.cli import main
+from BoneStrengthFEALib.dicom_out.codes import short_code
+from BoneStrengthFEALib.image_files import read_volume, write_volume
+from BoneStrengthFEALib.strength import CRITERIA
+from BoneStrengthFEALib.synthetic.vertebra import SyntheticVertebra, pose
+from BoneStrengthFEALib.volume import Quantity
+
+SETTINGS = ("model.voxel_mm=2.5", "calibration.method=given-linear", "calibration.slope_mg_cm3_per_hu=0.8",
+            "calibration.intercept_mg_cm3=5", "calibration.density_kind=K2HPO4")  # fmt: skip
+
+
+def run(folder: Path, out: str) -> Path:
+    settings = [part for one in SETTINGS for part in ("--set", one)]
+    target = folder / out
+    arguments = ["--labels", str(folder / "labels.nii.gz"), "--label", "1", "--site", "vertebra", "--level", "L2"]
+    assert main(["run", str(folder / "ct"), *arguments, *settings, "--dicom", "--images", "--out", str(target)]) == 0
+    return target
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("objects")
+    ct, labels = SyntheticVertebra().scan(pose((8, -5, 4), (3.0, -20.0, 40.0)), (1.5, 1.6, 2.0))
+    write(series_of(ct), folder / "ct")
+    write_volume(labels.volume, folder / "labels.nii.gz")
+    return run(folder, "out")
+
+
+def test_all_objects_are_there_and_belong_to_the_study(done: Path) -> None:
+    source = pydicom.dcmread(done.parent / "ct" / "000.dcm")
+    names = {path.stem for path in (done / "dicom").iterdir()}
+    assert names == {"seg_vertebra", "sr_vertebra", "report", "density"}
+    for path in (done / "dicom").iterdir():
+        data = pydicom.dcmread(path)
+        for keyword in ("StudyInstanceUID", "PatientID", "PatientName", "AccessionNumber", "StudyDate"):
+            assert data.get(keyword) == source.get(keyword), (path.name, keyword)
+        assert data.SeriesInstanceUID != source.SeriesInstanceUID
+    series = [pydicom.dcmread(path).SeriesInstanceUID for path in (done / "dicom").iterdir()]
+    assert len(set(series)) == len(series)
+
+
+@pytest.mark.parametrize("name", ["seg_vertebra", "sr_vertebra", "report", "density"])
+def test_dciodvfy_finds_no_error(done: Path, name: str) -> None:
+    tool = require_executable("dciodvfy", "dicom3tools")
+    found = subprocess.run(
+        [tool, "-new", str(done / "dicom" / f"{name}.dcm")], capture_output=True, text=True, check=False
+    )
+    errors = [line for line in found.stderr.splitlines() if line.startswith("Error")]
+    assert not errors
+
+
+def test_structured_report_passes_its_validators(done: Path) -> None:
+    path = str(done / "dicom" / "sr_vertebra.dcm")
+    dump = subprocess.run([require_executable("dsrdump", "dcmtk"), path], capture_output=True, text=True, check=False)
+    assert dump.returncode == 0, dump.stderr
+    validator = require_executable("DicomSRValidator", "pixelmed-apps")
+    found = subprocess.run([validator, path], capture_output=True, text=True, check=False)
+    lines = (found.stdout + found.stderr).splitlines()
+    assert not [line for line in lines if line.startswith("Error")], lines
+
+
+def test_report_holds_the_numbers_of_results_json(done: Path) -> None:
+    data = pydicom.dcmread(done / "dicom" / "sr_vertebra.dcm")
+    assert (data.VerificationFlag, data.PreliminaryFlag) == ("UNVERIFIED", "PRELIMINARY")
+    assert data.CodingSchemeIdentificationSequence[0].CodingSchemeDesignator == "99BONEFEA"
+    report = hd.sr.srread(str(done / "dicom" / "sr_vertebra.dcm")).content
+    group = report.get_volumetric_roi_measurement_groups()[0]
+    found = {m.name.value: (float(m.value), m.unit.value) for m in group.get_measurements()}
+    site = json.loads((done / "results.json").read_text(encoding="utf-8"))["sites"][0]
+    for measure in site["bmd"]:
+        assert found[short_code(measure["id"])] == (pytest.approx(measure["value"], rel=1e-7), measure["unit"])
+    load = site["strengths"][0]
+    assert found[short_code(f"failure_load_{load['criterion']}")] == (pytest.approx(load["force_n"], rel=1e-7), "N")
+    segments = pydicom.dcmread(done / "dicom" / "seg_vertebra.dcm")
+    assert segments.SegmentSequence[0].TrackingUID == group.tracking_uid
+
+
+def test_segmentation_is_the_analysed_region(done: Path) -> None:
+    segments = hd.seg.segread(str(done / "dicom" / "seg_vertebra.dcm"))
+    volume = segments.get_volume(combine_segments=True)
+    regions = read_volume(done / "L2_regions.nii.gz", Quantity.LABEL)
+    inside = np.argwhere(regions.array == 1)[:, ::-1].astype(float)
+    lps = regions.grid.to_ras(inside) * (-1, -1, 1)
+    index = np.rint(volume.map_reference_to_indices(lps)).astype(int)
+    assert (volume.array[tuple(index.T)] == 1).all()
+    assert int((volume.array == 1).sum()) == len(inside)
+
+
+def test_density_map_is_the_density(done: Path) -> None:
+    data = pydicom.dcmread(done / "dicom" / "density.dcm")
+    expected = read_volume(done / "density.nii.gz", Quantity.K2HPO4).array
+    stored = np.frombuffer(data.FloatPixelData, "<f4").reshape(expected.shape)
+    np.testing.assert_allclose(np.sort(stored.ravel()), np.sort(expected.ravel()), rtol=1e-6)
+
+
+def test_pdf_comes_back_byte_for_byte(done: Path) -> None:
+    data = pydicom.dcmread(done / "dicom" / "report.dcm")
+    original = (done / "report.pdf").read_bytes()
+    assert data.EncapsulatedDocument[: data.EncapsulatedDocumentLength] == original
+
+
+def test_a_second_run_gives_the_same_identifiers(done: Path) -> None:
+    again = run(done.parent, "again")
+    for path in (done / "dicom").iterdir():
+        first, second = pydicom.dcmread(path), pydicom.dcmread(again / "dicom" / path.name)
+        assert first.SOPInstanceUID == second.SOPInstanceUID
+    shutil.rmtree(again)
+
+
+def test_codes_are_short_and_different() -> None:
+    ids = [f"failure_load_{c.id}" for c in CRITERIA] + ["trabecular_ellipse_vbmd", "trabecular_vbmd", "integral_vbmd",
+           "cortical_vbmd", "bmc", "volume", "stiffness"]  # fmt: skip
+    codes = [short_code(name) for name in ids]
+    assert all(len(code) <= 16 for code in codes)
+    assert len(set(codes)) == len(codes)
+
+
+def test_an_image_file_has_no_study_to_belong_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ct, labels = SyntheticVertebra().scan(pose((0, 0, 0)), (2.0, 2.0, 2.0))
+    write_volume(ct, tmp_path / "ct.nii.gz")
+    write_volume(labels.volume, tmp_path / "labels.nii.gz")
+    settings = [part for one in SETTINGS for part in ("--set", one)]
+    arguments = ["--labels", str(tmp_path / "labels.nii.gz"), "--label", "1", "--level", "L2", *settings, "--dicom"]
+    assert main(["run", str(tmp_path / "ct.nii.gz"), *arguments, "--out", str(tmp_path / "out")]) == 2
+    assert "read from DICOM" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
