@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections.abc import Sequence
 from types import ModuleType
 
 from BoneStrengthFEALib.errors import BoneStrengthError, CancelledError, InputError, RefusedError
+from BoneStrengthFEALib.privacy import Redaction
 from BoneStrengthFEALib.version import __version__
 
 EXIT_OK, EXIT_ERROR, EXIT_USAGE, EXIT_CANCELLED = 0, 1, 2, 130
@@ -20,9 +22,21 @@ def commands() -> tuple[ModuleType, ...]:
     -------
     Modules with add_parser(subparsers) and run(arguments) -> exit code.
     """
-    from BoneStrengthFEALib.cli import case, cohort, demo, fetch_data, info, precision, report, run
+    from BoneStrengthFEALib.cli import (
+        case,
+        cohort,
+        demo,
+        fetch_data,
+        gate,
+        info,
+        precision,
+        pseudonymise,
+        report,
+        retrieve,
+        run,
+    )
 
-    return (run, case, cohort, precision, report, demo, fetch_data, info)
+    return (run, retrieve, gate, case, cohort, precision, report, demo, pseudonymise, fetch_data, info)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -57,6 +71,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     0 well done, 1 refused or failed with words, 2 wrong usage, 130 cancelled.
     """
     arguments = build_parser().parse_args(argv)
+    log = logging.StreamHandler()
+    log.addFilter(Redaction())
+    logging.basicConfig(level=logging.WARNING, handlers=[log])
     try:
         return int(arguments.run(arguments))
     except (CancelledError, KeyboardInterrupt):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from BoneStrengthFEALib.cli.progress_bar import make_progress
+from BoneStrengthFEALib.cli.source_arguments import add_query_arguments, local_ct
 from BoneStrengthFEALib.cli.study_arguments import add_study_arguments, settings_of, study_of
 from BoneStrengthFEALib.errors import InputError
 from BoneStrengthFEALib.output_folder import check_target, filling
@@ -59,6 +60,7 @@ class _RaisingParser(argparse.ArgumentParser):
 
 def _fill(parser: argparse.ArgumentParser) -> None:
     add_study_arguments(parser)
+    add_query_arguments(parser)
     add_output_arguments(parser)
     parser.set_defaults(run=run)
 
@@ -97,7 +99,8 @@ def run(arguments: argparse.Namespace) -> int:
     """
     check_target(arguments.out, arguments.overwrite)
     settings = settings_of(arguments)
-    results = run_study(study_of(arguments), settings, arguments)
+    with local_ct(arguments) as local:
+        results = run_study(study_of(local), settings, local)
     print_results(results, arguments.out)
     return 0
 

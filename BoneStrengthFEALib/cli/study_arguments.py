@@ -33,7 +33,12 @@ def add_study_arguments(parser: argparse.ArgumentParser) -> None:
         Parser of a command.
     """
     image = parser.add_argument_group("images")
-    image.add_argument("ct", type=Path, metavar="CT", help="DICOM folder, or CT in HU as NIfTI, NRRD or MetaImage")
+    image.add_argument(
+        "ct",
+        type=Path,
+        metavar="CT",
+        help="DICOM folder, CT in HU as NIfTI, NRRD or MetaImage, or a source (pacs:NAME, slicer:PATH)",
+    )
     image.add_argument("--series", default="", metavar="UID", help="DICOM series; else the best one for bone is chosen")
     image.add_argument("--labels", type=Path, required=True, help="label map of the bones, on the CT's grid")
     image.add_argument(
