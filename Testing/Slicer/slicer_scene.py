@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import tempfile
 import types
 from pathlib import Path
 from typing import Any
@@ -21,15 +22,29 @@ LOGICS = {
     "volumes": "vtkSlicerVolumesLogic",
     "tables": "vtkSlicerTablesLogic",
     "subjecthierarchy": "vtkSlicerSubjectHierarchyModuleLogic",
+    "models": "vtkSlicerModelsLogic",
+    "markups": "vtkSlicerMarkupsLogic",
+    "plots": "vtkSlicerPlotsLogic",
 }
 _KEEP: list[Any] = []
 
 
 def new_scene() -> None:
-    """Make slicer.mrmlScene with the module logics that volumes, segmentations and tables need."""
+    """Make slicer.mrmlScene with colors, file input and the module logics the module needs."""
     scene = slicer.vtkMRMLScene()
     application = slicer.vtkSlicerApplicationLogic()
     application.SetMRMLScene(scene)
+    colors = slicer.vtkMRMLColorLogic()
+    colors.SetMRMLScene(scene)
+    colors.AddDefaultColorNodes()
+    application.SetModuleLogic("Colors", colors)
+    application.SetSliceLogics(vtk.vtkCollection())
+    application.SetViewLogics(vtk.vtkCollection())
+    slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene, True)
+    remote = slicer.vtkMRMLRemoteIOLogic()
+    remote.GetCacheManager().SetRemoteCacheDirectory(tempfile.mkdtemp())
+    remote.SetMRMLScene(scene)
+    remote.AddDataIOToScene()
     logics = []
     slicer.modules = types.SimpleNamespace()
     for module, name in LOGICS.items():
@@ -38,26 +53,21 @@ def new_scene() -> None:
         logic.SetMRMLScene(scene)
         logics.append(logic)
         setattr(slicer.modules, module, types.SimpleNamespace(logic=lambda logic=logic: logic))
-    _KEEP[:] = [scene, application, *logics]
+    _KEEP[:] = [scene, application, colors, remote, *logics]
     slicer.mrmlScene = scene
 
 
 def load_module() -> types.ModuleType:
-    """Import BoneStrengthFEA.py with stand-ins for the Qt half of Slicer."""
-    _stand_in("qt")
-    _stand_in("slicer.i18n", tr=lambda text: text, translate=lambda _context, text: text)
-    _stand_in("slicer.parameterNodeWrapper", parameterNodeWrapper=lambda kind: kind)
+    """Import BoneStrengthFEA.py with the stand-ins for the Qt half of Slicer; returns the module."""
+    import stand_in
 
-    class Base:
-        def __init__(self, parent: object = None) -> None:
-            self.parent = parent
+    return stand_in.install(Path(tempfile.mkdtemp()))
 
-    names = ("", "Logic", "Test", "Widget")
-    _stand_in(
-        "slicer.ScriptedLoadableModule", **{f"ScriptedLoadableModule{n}": type(n or "M", (Base,), {}) for n in names}
-    )
-    if not hasattr(slicer.util, "VTKObservationMixin"):
-        slicer.util.VTKObservationMixin = Base
+
+def import_module() -> types.ModuleType:
+    """Import BoneStrengthFEA.py as it is."""
+    if str(MODULE.parent) not in sys.path:
+        sys.path.insert(0, str(MODULE.parent))
     spec = importlib.util.spec_from_file_location("BoneStrengthFEA", MODULE)
     assert spec is not None
     assert spec.loader is not None
@@ -66,11 +76,11 @@ def load_module() -> types.ModuleType:
     return module
 
 
-def _stand_in(name: str, **members: object) -> None:
-    if name not in sys.modules:
-        module = types.ModuleType(name)
-        module.__dict__.update(members)
-        sys.modules[name] = module
+def put(name: str, **members: object) -> None:
+    """Make a module of these members."""
+    module = types.ModuleType(name)
+    module.__dict__.update(members)
+    sys.modules[name] = module
 
 
 def volume_node(volume: Any) -> Any:

@@ -1,0 +1,1 @@
+"""What the module BoneStrengthFEA is made of: MRML nodes on one side, BoneStrengthFEALib on the other."""

@@ -1,0 +1,65 @@
+"""Choices of the panel, read from the library's registries: what the library gains appears without a change here."""
+
+import importlib
+import inspect
+
+ANALYSES = (("linear", "linear"), ("nonlinear", "nonlinear"))
+
+
+def calibrationMethods():
+    """Pairs (text, id) of all calibration methods."""
+    from BoneStrengthFEALib.calibration.dispatch import METHODS
+
+    return [(name, name) for name in METHODS]
+
+
+def phantoms():
+    """Pairs (text, id) of the phantoms the library knows; empty when it knows none."""
+    for module, name in (
+        ("BoneStrengthFEALib.calibration.phantom_definition", "phantom_ids"),
+        ("BoneStrengthFEALib.calibration.phantom_definition", "PHANTOMS"),
+        ("BoneStrengthFEALib.calibration.phantoms", "PHANTOMS"),
+    ):
+        try:
+            found = getattr(importlib.import_module(module), name)
+        except (ImportError, AttributeError):
+            continue
+        return [(str(key), str(key)) for key in (found() if inspect.isroutine(found) else found)]
+    return []
+
+
+def laws(sites):
+    """Pairs (text, id) of material laws measured on one of these sites; the first entry is the site's default."""
+    from BoneStrengthFEALib.material import DEFAULT_LAW, LAWS
+
+    rows = LAWS.values() if hasattr(LAWS, "values") else LAWS
+    default = ", ".join(DEFAULT_LAW[site] for site in sites if site in DEFAULT_LAW)
+    found = [(_marked(row), row.id) for row in rows if not sites or row.site in (*sites, "any", "")]
+    return [(f"default ({default})" if default else "default", ""), *found]
+
+
+def loadCases(sites):
+    """Pairs (text, id) of load cases for these sites; the first entry is the site's default."""
+    from BoneStrengthFEALib.load_case.registry import DEFAULT_LOAD_CASE, LOAD_CASES
+
+    default = ", ".join(case for site, case in DEFAULT_LOAD_CASE.items() if site.value in sites)
+    found = [(case.title, case.id) for case in LOAD_CASES.values() if not sites or case.site.value in sites]
+    return [(f"default ({default})" if default else "default", ""), *found]
+
+
+def analyses():
+    """Pairs (text, id)."""
+    return list(ANALYSES)
+
+
+def sources(identifier):
+    """Citation of a law or load case for a tool tip; empty for a default."""
+    from BoneStrengthFEALib.load_case.registry import LOAD_CASES
+    from BoneStrengthFEALib.material import LAWS
+
+    row = LOAD_CASES.get(identifier) or (LAWS.get(identifier) if hasattr(LAWS, "get") else None)
+    return row.source if row is not None else ""
+
+
+def _marked(row):
+    return f"{row.id} (unverified)" if row.unverified else row.id

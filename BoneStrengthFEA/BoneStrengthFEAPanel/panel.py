@@ -1,0 +1,408 @@
+"""What the panel's widgets do, in the order of work: input, density, model, run, results."""
+
+import json
+import logging
+import tempfile
+from pathlib import Path
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from BoneStrengthFEAPanel import choices, study_nodes
+from BoneStrengthFEAPanel.bone_table import BoneTable
+from BoneStrengthFEAPanel.editor import EditorMixin
+from BoneStrengthFEAPanel.results_panel import ResultsMixin
+
+LOG_LINES = 500
+
+
+class PanelMixin(EditorMixin, ResultsMixin):
+    """The panel's behaviour; BoneStrengthFEAWidget brings Slicer's widget and observers."""
+
+    def initializeState(self):
+        """Attributes the methods below share."""
+        self.logic = None
+        self._parameterNode = None
+        self._parameterNodeGuiTag = None
+        self._updating = False
+        self._observedSegmentation = None
+        self._segmentEditor = None
+        self._temporaryFolders = []
+
+    # --- set-up ---------------------------------------------------------------------------------------------------
+
+    def setupPanel(self):
+        """Connect every widget."""
+        ui = self.ui
+        self._bones = BoneTable(ui.boneTable, self.onBonesChanged)
+        self._combos = {
+            "calibrationMethod": (ui.calibrationSelector, lambda _sites: choices.calibrationMethods()),
+            "phantom": (ui.phantomSelector, lambda _sites: [(_("none"), ""), *choices.phantoms()]),
+            "loadCase": (ui.loadCaseSelector, choices.loadCases),
+            "law": (ui.lawSelector, choices.laws),
+            "analysis": (ui.analysisSelector, lambda _sites: choices.analyses()),
+        }
+        for combo, _rows in self._combos.values():
+            combo.connect("currentIndexChanged(int)", self.onChoiceChanged)
+        ui.ctSelector.connect("currentNodeChanged(vtkMRMLNode*)", self.onVolumeChanged)
+        ui.segmentationSelector.connect("currentNodeChanged(vtkMRMLNode*)", self.onSegmentationChanged)
+        for button, slot in (
+            (ui.loadSampleButton, self.onLoadSample),
+            (ui.isolateButton, self.onIsolate),
+            (ui.totalSegmentatorButton, self.onTotalSegmentator),
+            (ui.calibrateButton, self.onCalibrate),
+            (ui.acceptButton, self.onAccept),
+            (ui.previewButton, self.onPreview),
+            (ui.clearPreviewButton, self.onClearPreview),
+            (ui.runButton, self.onRun),
+            (ui.cancelButton, self.onCancel),
+        ):
+            button.connect("clicked(bool)", slot)
+        ui.editSegmentationButton.connect("toggled(bool)", self.onEditSegmentation)
+        self.setupResults()
+        self.setRunning(False)
+
+    # --- parameter node and scene ---------------------------------------------------------------------------------
+
+    def initializeParameterNode(self):
+        """Bind the panel to the scene's parameter node; take the only CT and segmentation when none is chosen."""
+        self.disconnectParameterNode()
+        p = self.logic.getParameterNode()
+        if not p.ctVolume:
+            p.ctVolume = _firstOwn("vtkMRMLScalarVolumeNode")
+        if not p.boneSegmentation:
+            p.boneSegmentation = _firstOwn("vtkMRMLSegmentationNode")
+        self._parameterNode = p
+        self._parameterNodeGuiTag = p.connectGui(self.ui)
+        self.onSegmentationChanged(p.boneSegmentation)
+        self.onVolumeChanged(p.ctVolume)
+        self.updateChoices()
+        self.updateCases()
+
+    def disconnectParameterNode(self):
+        """Let go of the parameter node, as on leaving the module or closing the scene."""
+        self._observeSegmentation(None)
+        if self._parameterNode:
+            self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
+            self._parameterNode = None
+
+    def onSceneStartClose(self, *_unused):
+        """A closed scene ends the run that was made from it."""
+        self.logic.cancel()
+        self.closeEditor()
+        self.disconnectParameterNode()
+        self.setRunning(False)
+        self.ui.stageLabel.text = ""
+        self.showCase(None)
+
+    def onSceneEndClose(self, *_unused):
+        if self.parent.isEntered:
+            self.initializeParameterNode()
+
+    def onSceneEndImport(self, *_unused):
+        if self.parent.isEntered:
+            self.initializeParameterNode()
+
+    # --- (a) input ------------------------------------------------------------------------------------------------
+
+    def onLoadSample(self, *_unused):
+        from BoneStrengthFEAPanel import sample_data
+
+        with self.errorsShown(_("The sample data could not be loaded.")):
+            ct, bones, tissues, bodies = sample_data.load()
+            p = self._parameterNode
+            p.ctVolume, p.boneSegmentation = ct, bones
+            p.tissueSegmentation, p.bodySegmentation = tissues, bodies
+            self.onSegmentationChanged(bones)
+            self.onVolumeChanged(ct)
+            if slicer.app.layoutManager() is not None:
+                slicer.util.setSliceViewerLayers(background=ct, fit=True)
+
+    def onVolumeChanged(self, node=None):
+        """Judge the CT at once, and fill what its header says of the subject."""
+        self.ui.qualityLabel.text = self._qualityText(self.ui.ctSelector.currentNode() or node)
+        self.updateRunButton()
+
+    def _qualityText(self, node):
+        if node is None:
+            return _("No CT chosen.")
+        try:
+            acquisition, quality = study_nodes.acquisitionOf(node)
+        except Exception as error:
+            return _("Not measurable: {reason}").format(reason=error)
+        self._fillSubject(acquisition.subject)
+        spacing = " x ".join(f"{value:.3g}" for value in node.GetSpacing())
+        lines = [_("Voxels {spacing} mm").format(spacing=spacing)]
+        if acquisition.kvp:
+            lines.append(
+                f"{acquisition.kvp:g} kV, {acquisition.kernel}, {acquisition.contrast_agent or _('no contrast')}"
+            )
+        if acquisition.source != "dicom":
+            lines.append(_("Not from the DICOM database: tube voltage, kernel and contrast medium are unknown."))
+        lines += [f"{line.outcome.value}: {line.check} {line.found}; {line.action}" for line in quality.warnings]
+        return "\n".join(lines)
+
+    def _fillSubject(self, subject):
+        p = self._parameterNode
+        if p is None:
+            return
+        # what a person has typed is kept
+        if not p.sex and subject.sex.value in ("F", "M", "O"):
+            p.sex = subject.sex.value
+        for name, value in (
+            ("ageYears", subject.age_years),
+            ("heightM", subject.height_m),
+            ("weightKg", subject.weight_kg),
+        ):
+            if value and not getattr(p, name):
+                setattr(p, name, float(value))
+
+    def onSegmentationChanged(self, node=None):
+        """List the segments; those whose name tells a bone that can be loaded are ticked."""
+        node = self.ui.segmentationSelector.currentNode() or node
+        self._observeSegmentation(node)
+        self._fillBones(node)
+
+    def _fillBones(self, node):
+        names = list(study_nodes.segmentNames(node).values())
+        kept = study_nodes.targetsFromJson(self._parameterNode.bones) if self._parameterNode else {}
+        rows = []
+        for name in names:
+            use, site, level, side = kept.get(
+                name, [study_nodes.isAnalysable(name), *study_nodes.recogniseSegment(name)]
+            )
+            rows.append((name, use, site, level, side))
+        if len(rows) == 1 and rows[0][0] not in kept:
+            # one segment is meant to be analysed; the commonest site stands in for a name that tells none
+            name, _use, site, level, side = rows[0]
+            rows = [(name, True, site or "vertebra", level, side)]
+        self._updating = True
+        self._bones.fill(rows)
+        self._updating = False
+        self.onBonesChanged()
+
+    def onBonesChanged(self, *_unused):
+        if self._updating or self._parameterNode is None:
+            return
+        text = json.dumps(self._bones.rows())
+        if text != self._parameterNode.bones:
+            self._parameterNode.bones = text
+        self.updateChoices()
+        self.updateRunButton()
+
+    def _observeSegmentation(self, node):
+        segmentation = node.GetSegmentation() if node is not None else None
+        if segmentation is self._observedSegmentation:
+            return
+        events = [
+            getattr(slicer.vtkSegmentation, name) for name in ("SegmentAdded", "SegmentRemoved", "SegmentModified")
+        ]
+        for event in events:
+            if self._observedSegmentation is not None:
+                self.removeObserver(self._observedSegmentation, event, self.onSegmentsChanged)
+            if segmentation is not None:
+                self.addObserver(segmentation, event, self.onSegmentsChanged)
+        self._observedSegmentation = segmentation
+
+    def onSegmentsChanged(self, *_unused):
+        """Segments were added, removed or renamed; painting in one changes nothing here."""
+        node = self.ui.segmentationSelector.currentNode()
+        if list(study_nodes.segmentNames(node).values()) != list(self._bones.rows()):
+            self._fillBones(node)
+
+    # --- (b, d) choices -------------------------------------------------------------------------------------------
+
+    def updateChoices(self, *_unused):
+        """Fill the boxes whose entries come from the library, for the sites that are ticked."""
+        if self._parameterNode is None:
+            return
+        sites = sorted({row[1] for row in self._bones.rows().values() if row[0] and row[1]})
+        self._updating = True
+        for name, (combo, rows) in self._combos.items():
+            combo.clear()
+            for text, identifier in rows(sites):
+                combo.addItem(text, identifier)
+            index = combo.findData(getattr(self._parameterNode, name))
+            combo.currentIndex = max(index, 0)
+            setattr(self._parameterNode, name, combo.itemData(combo.currentIndex) or "")
+        self._updating = False
+        self._showChoices()
+
+    def onChoiceChanged(self, *_unused):
+        if self._updating or self._parameterNode is None:
+            return
+        for name, (combo, _rows) in self._combos.items():
+            setattr(self._parameterNode, name, combo.itemData(combo.currentIndex) or "")
+        self._showChoices()
+
+    def _showChoices(self):
+        p, ui = self._parameterNode, self.ui
+        for widget in (ui.slopeSpinBox, ui.interceptSpinBox, ui.kindSelector):
+            widget.enabled = p.calibrationMethod == "given-linear"
+        ui.phantomSelector.enabled = "phantom" in p.calibrationMethod or p.calibrationMethod == "asynchronous"
+        for combo, identifier in ((ui.lawSelector, p.law), (ui.loadCaseSelector, p.loadCase)):
+            combo.toolTip = choices.sources(identifier) or _("The site's default; its source is in the report")
+
+    def onCalibrate(self, *_unused):
+        """Find rods or tissues and fit, without a model."""
+        self._start("calibration", self._onCalibrated)
+
+    def _onCalibrated(self, folder):
+        from BoneStrengthFEAPanel.preview_nodes import showCalibration
+
+        data = json.loads((folder / "calibration.json").read_text(encoding="utf-8"))
+        fitted = data["calibration"]
+        powers = [f"{c:.5g} HU^{n}" if n else f"{c:.5g}" for n, c in enumerate(fitted["coefficients"])]
+        text = _("{method}: density = {terms} [mg/cm3 {kind}]")
+        lines = [text.format(method=fitted["method"], kind=fitted["quantity"], terms=" + ".join(powers))]
+        checks = [*fitted["quality"]["lines"], *data["quality"]["lines"]]
+        lines += [
+            f"{c['outcome']}: {c['check']}: {c['found']} ({c['expected']})" for c in checks if c["outcome"] != "pass"
+        ]
+        self._refusedCodes = [c["check"] for c in checks if c["outcome"] == "refuse"]
+        self.ui.acceptButton.enabled = bool(self._refusedCodes)
+        self.ui.calibrationLabel.text = "\n".join(lines)
+        if fitted.get("points"):
+            self.showChart(showCalibration(fitted, self._parameterNode.ctVolume))
+
+    def onAccept(self, *_unused):
+        """Take responsibility for the checks that refuse; the report says so."""
+        self._parameterNode.accept = ", ".join(
+            dict.fromkeys([*_codes(self._parameterNode.accept), *self._refusedCodes])
+        )
+        self.ui.acceptButton.enabled = False
+
+    def onPreview(self, *_unused):
+        """Show the loading frame of each bone as a box with handles."""
+        self._start("frame", self._onFrames)
+
+    def _onFrames(self, folder):
+        from BoneStrengthFEAPanel.preview_nodes import showFrame
+
+        data = json.loads((folder / "frames.json").read_text(encoding="utf-8"))
+        for entry in data["sites"]:
+            showFrame(entry, float(self._parameterNode.capMm))
+        self.ui.stageLabel.text = _("Move or turn a box to change how that bone is loaded; Run uses it.")
+
+    def onClearPreview(self, *_unused):
+        from BoneStrengthFEAPanel.preview_nodes import removeFrames
+
+        removeFrames()
+
+    # --- (e) run --------------------------------------------------------------------------------------------------
+
+    def updateRunButton(self, *_unused):
+        chosen = any(row[0] for row in self._bones.rows().values())
+        ready = self.ui.ctSelector.currentNode() is not None and chosen
+        self.ui.runButton.enabled = ready and not self.logic.isRunning
+        self.ui.runButton.toolTip = (
+            _("Calibrate, measure, solve and report") if ready else _("Choose a CT and tick at least one segment")
+        )
+
+    def onRun(self, *_unused):
+        self._start("all", self._onResults)
+
+    def onCancel(self, *_unused):
+        self.logic.cancel()
+        self.setRunning(False)
+        self.ui.stageLabel.text = _("Cancelled; nothing was changed.")
+
+    def _start(self, until, onDone):
+        with self.errorsShown(_("Bone strength could not be computed.")):
+            if not self.logic.ensurePackages():
+                self.ui.stageLabel.text = _("Not started: packages are missing.")
+                return
+            p = self._parameterNode
+            study = self.logic.studyFromParameters(p, frames=until != "frame")
+            settings = self.logic.settingsFromParameters(p)
+            self.ui.logText.clear()
+            listeners = (self.onProgress, self.onLogLine, self._guarded(onDone), self.onFailed)
+            self.logic.start(study, settings, listeners, until)
+            self.setRunning(True)
+            self.onProgress(_("starting"), 0.0)
+
+    def _guarded(self, onDone):
+        def finish(folder):
+            self.setRunning(False)
+            self.ui.stageLabel.text = _("Done.")
+            with self.errorsShown(_("The results could not be shown.")):
+                onDone(folder)
+
+        return finish
+
+    def _onResults(self, folder):
+        caseId = self.logic.addResults(folder, self._parameterNode.ctVolume)
+        self._parameterNode.shownCase = caseId
+        self.updateCases()
+
+    def onProgress(self, stage, fraction):
+        self.ui.progressBar.value = round(100 * fraction)
+        self.ui.stageLabel.text = stage
+
+    def onLogLine(self, line):
+        self.ui.logText.appendPlainText(line)
+
+    def onFailed(self, text):
+        self.setRunning(False)
+        self.ui.stageLabel.text = text
+        slicer.util.errorDisplay(text, windowTitle=_("Bone strength could not be computed"))
+
+    def setRunning(self, running):
+        """Show which buttons make sense."""
+        ui = self.ui
+        ui.cancelButton.enabled = running
+        ui.progressBar.visible = running
+        for button in (ui.calibrateButton, ui.previewButton):
+            button.enabled = not running
+        self.updateRunButton()
+
+    def errorsShown(self, title):
+        """Context that turns an error into one message and a line in the panel."""
+        return _ErrorsShown(self, title)
+
+    def temporaryFolder(self):
+        """Folder for files that other programs open; removed by the system, not while they read."""
+        folder = tempfile.mkdtemp(prefix="BoneStrengthFEA-report-")
+        self._temporaryFolders.append(folder)
+        return Path(folder)
+
+    def openFile(self, path):
+        """Open a file with the program the system has for it."""
+        qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(path)))
+
+
+class _ErrorsShown:
+    def __init__(self, panel, title):
+        self._panel = panel
+        self._title = title
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        if error is None or not isinstance(error, Exception):
+            return False
+        from BoneStrengthFEALib.errors import BoneStrengthError
+        from BoneStrengthFEAPanel.runner import RunnerError
+
+        expected = isinstance(error, (BoneStrengthError, RunnerError, OSError))
+        if not expected:
+            logging.error("%s", self._title, exc_info=(kind, error, traceback))
+        self._panel.ui.stageLabel.text = str(error)
+        slicer.util.errorDisplay(f"{self._title}\n\n{error}", windowTitle=_("Bone Strength FEA"))
+        return True
+
+
+def _codes(text):
+    return [word for word in text.replace(",", " ").split() if word]
+
+
+def _firstOwn(className):
+    """First node of the class that is no result of an earlier run."""
+    from BoneStrengthFEAPanel.to_nodes import CASE
+
+    collection = slicer.mrmlScene.GetNodesByClass(className)
+    collection.UnRegister(None)
+    nodes = [collection.GetItemAsObject(n) for n in range(collection.GetNumberOfItems())]
+    return next((node for node in nodes if not node.GetAttribute(CASE) and not node.GetHideFromEditors()), None)

@@ -1,0 +1,187 @@
+"""Results in the panel: which run, its headline, and what of it is shown in the views."""
+
+import shutil
+from pathlib import Path
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from BoneStrengthFEAPanel import to_nodes
+
+
+class ResultsMixin:
+    """Sections Measures and Results."""
+
+    def setupResults(self):
+        """Connect the widgets of the results."""
+        ui = self.ui
+        self._refusedCodes = []
+        self._shownRoles = {}
+        ui.caseSelector.connect("currentIndexChanged(int)", self.onCaseChanged)
+        ui.boneSelector.connect("currentIndexChanged(int)", self.onBoneChanged)
+        ui.fieldSelector.connect("currentIndexChanged(int)", self.onFieldChanged)
+        ui.thresholdSlider.connect("valueChanged(double)", self.onFieldChanged)
+        ui.plotButton.connect("clicked(bool)", self.onShowPlot)
+        ui.densityButton.connect("clicked(bool)", self.onShowDensity)
+        ui.reportButton.connect("clicked(bool)", self.onOpenReport)
+        ui.pdfButton.connect("clicked(bool)", self.onOpenPdf)
+        ui.saveButton.connect("clicked(bool)", self.onSaveFiles)
+        ui.sendButton.connect("clicked(bool)", self.onSend)
+        self.showCase(None)
+
+    def updateCases(self):
+        """List the runs in the scene; the one shown last is shown again."""
+        wanted = self._parameterNode.shownCase if self._parameterNode else ""
+        cases = self.logic.cases()
+        combo = self.ui.caseSelector
+        self._updating = True
+        combo.clear()
+        for text, caseId in cases:
+            combo.addItem(text, caseId)
+        index = combo.findData(wanted)
+        combo.currentIndex = index if index >= 0 else len(cases) - 1
+        self._updating = False
+        self.showCase(combo.itemData(combo.currentIndex) if cases else None)
+
+    def onCaseChanged(self, *_unused):
+        if self._updating or self._parameterNode is None:
+            return
+        combo = self.ui.caseSelector
+        caseId = combo.itemData(combo.currentIndex) or ""
+        self._parameterNode.shownCase = caseId
+        self.showCase(caseId)
+
+    def showCase(self, caseId):
+        """Show headline, table and buttons of a run; None shows that there is none."""
+        ui = self.ui
+        results = self.logic.resultsOf(caseId) if caseId and self.logic else None
+        self._shownRoles = to_nodes.nodesOfCase(caseId) if results else {}
+        ui.headlineLabel.text = headline(results) if results else _("No results yet.")
+        ui.measuresTable.setMRMLTableNode(self._shownRoles.get("table"))
+        self._updating = True
+        ui.boneSelector.clear()
+        for site in results.sites if results else ():
+            ui.boneSelector.addItem(site.name)
+        self._updating = False
+        for button in (ui.reportButton, ui.pdfButton, ui.saveButton, ui.densityButton):
+            button.enabled = bool(results)
+        ui.sendButton.enabled = bool(results) and sendCommand() is not None
+        ui.sendButton.toolTip = (
+            _("Send the DICOM results to the archive")
+            if sendCommand() is not None
+            else _("Sending is not part of this version of the library; save the files and send them from there")
+        )
+        self.onBoneChanged()
+
+    def onBoneChanged(self, *_unused):
+        if self._updating:
+            return
+        ui = self.ui
+        name = ui.boneSelector.currentText
+        model = self._shownRoles.get(f"model:{name}")
+        self._updating = True
+        ui.fieldSelector.clear()
+        for field in to_nodes.modelFields(model) if model is not None and model.GetMesh() is not None else ():
+            ui.fieldSelector.addItem(field)
+        index = ui.fieldSelector.findText("effective_strain_percent")
+        ui.fieldSelector.currentIndex = max(index, 0)
+        self._updating = False
+        ui.plotButton.enabled = f"plot:{name}" in self._shownRoles
+        ui.thresholdSlider.enabled = model is not None
+        self._showOnlyShownCase(name)
+
+    def _showOnlyShownCase(self, name):
+        """Models of other bones and other runs are hidden: they lie in the same place."""
+        shown = self._shownRoles.get(f"model:{name}")
+        collection = slicer.mrmlScene.GetNodesByClass("vtkMRMLModelNode")
+        collection.UnRegister(None)
+        for n in range(collection.GetNumberOfItems()):
+            node = collection.GetItemAsObject(n)
+            if node.GetAttribute(to_nodes.CASE) and node.GetDisplayNode() is not None:
+                node.GetDisplayNode().SetVisibility(node is shown)
+
+    def onFieldChanged(self, *_unused):
+        if self._updating:
+            return
+        model = self._shownRoles.get(f"model:{self.ui.boneSelector.currentText}")
+        if model is not None and model.GetMesh() is not None:
+            to_nodes.showField(model, self.ui.fieldSelector.currentText, self.ui.thresholdSlider.value)
+
+    def onShowPlot(self, *_unused):
+        chart = self._shownRoles.get(f"plot:{self.ui.boneSelector.currentText}")
+        if chart is not None:
+            self.showChart(chart)
+
+    def showChart(self, chart):
+        """Show a plot chart in Slicer's plot view; without a main window it is in the scene only."""
+        if slicer.app.layoutManager() is not None:
+            slicer.modules.plots.logic().ShowChartInLayout(chart)
+
+    def onShowDensity(self, *_unused):
+        node = self._shownRoles.get("density")
+        if node is not None and slicer.app.layoutManager() is not None:
+            slicer.util.setSliceViewerLayers(foreground=node, foregroundOpacity=0.6)
+
+    def onOpenReport(self, *_unused):
+        self._open("report.html")
+
+    def onOpenPdf(self, *_unused):
+        self._open("report.pdf")
+
+    def _open(self, name):
+        with self.errorsShown(_("The report could not be opened.")):
+            folder = self.temporaryFolder()
+            self.logic.writeFiles(self._parameterNode.shownCase or self._lastCase(), folder)
+            self.openFile(folder / name)
+
+    def _lastCase(self):
+        return self.ui.caseSelector.itemData(self.ui.caseSelector.currentIndex) or ""
+
+    def onSaveFiles(self, *_unused):
+        with self.errorsShown(_("The files could not be saved.")):
+            chosen = qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), _("Folder for report and tables"))
+            if not chosen:
+                return
+            target = Path(chosen) / f"BoneStrengthFEA-{(self._lastCase())[:8]}"
+            target.mkdir(exist_ok=True)
+            self.logic.writeFiles(self._lastCase(), target)
+            self.ui.stageLabel.text = _("Saved in {folder}").format(folder=target)
+
+    def onSend(self, *_unused):
+        with self.errorsShown(_("The results could not be sent.")):
+            folder = self.temporaryFolder()
+            try:
+                self.logic.writeFiles(self._lastCase(), folder)
+                sendCommand()(folder)
+                self.ui.stageLabel.text = _("Sent.")
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def sendCommand():
+    """The library's function that sends a result folder to the configured archive, or None."""
+    try:
+        from BoneStrengthFEALib.transmit import send_folder
+    except ImportError:
+        return None
+    return send_folder
+
+
+def headline(results):
+    """The numbers a clinician asks for first, one line per bone."""
+    lines = []
+    for site in results.sites:
+        if not site.strengths:
+            refused = "; ".join(f"{line.check}: {line.found}" for line in site.quality.refused)
+            lines.append(f"{site.name}: {_('refused')} ({refused})" if refused else f"{site.name}: {_('no strength')}")
+            continue
+        parts = [f"{site.name}: {site.strengths[0].force_n:.0f} N ({site.strengths[0].criterion})"]
+        if site.bmd:
+            parts.append(f"{site.bmd[0].value:.1f} {site.bmd[0].unit}")
+        parts += [line.classification for line in site.risk[:1]]
+        lines.append(", ".join(parts))
+    if results.risk is not None:
+        lines.append(_("Overall: {name}").format(name=results.risk.classification))
+    lines.append(_("Research use only. Not a medical device."))
+    return "\n".join(lines)

@@ -1,0 +1,311 @@
+"""From the library's results to MRML nodes: one subject-hierarchy study for each run."""
+
+import base64
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import slicer
+import vtk
+
+CASE = "BoneStrengthFEA.case"
+ROLE = "BoneStrengthFEA.role"
+PREFIX = "BoneStrengthFEA."
+DEFAULT_STRAIN_PERCENT = 0.7
+"""Effective strain above which tissue counts as failed (Pistoia 2002, Bone 30:842); first value of the slider."""
+KEPT_SUFFIXES = (".json", ".csv", ".html", ".pdf", ".png", ".css", ".svg", ".dcm")
+REGION_COLORS = ((0.90, 0.85, 0.70), (0.55, 0.75, 0.90), (0.95, 0.60, 0.45), (0.60, 0.85, 0.60), (0.80, 0.60, 0.85))
+
+
+def vtkMatrix(affine):
+    """4 x 4 array as a VTK matrix."""
+    matrix = vtk.vtkMatrix4x4()
+    for row in range(4):
+        for column in range(4):
+            matrix.SetElement(row, column, float(affine[row][column]))
+    return matrix
+
+
+def volumeFromLibrary(volume, name):
+    """Scalar volume node with the numbers and the geometry of a library volume."""
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+    node.SetIJKToRASMatrix(vtkMatrix(volume.ijk_to_ras))
+    slicer.util.updateVolumeFromArray(node, np.ascontiguousarray(volume.array))
+    node.CreateDefaultDisplayNodes()
+    return node
+
+
+def segmentationFromLabels(labels, reference, name, colors=None):
+    """Segmentation node with one segment for each label present, named as in the map."""
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
+    node.CreateDefaultDisplayNodes()
+    node.SetReferenceImageGeometryParameterFromVolumeNode(reference)
+    for n, value in enumerate(labels.values()):
+        segmentId = node.GetSegmentation().AddEmptySegment("", labels.names.get(value, str(value)))
+        if colors:
+            node.GetSegmentation().GetSegment(segmentId).SetColor(*colors[n % len(colors)])
+        mask = (np.asarray(labels.volume.array) == value).astype(np.uint8)
+        slicer.util.updateSegmentBinaryLabelmapFromArray(mask, node, segmentId, reference)
+    return node
+
+
+class CaseWriter:
+    """Adds the nodes of one run; all of them or, after an error, none."""
+
+    def __init__(self, caseId, volumeNode, results):
+        self.caseId = caseId
+        self.volumeNode = volumeNode
+        self.results = results
+        self.nodes = []
+        self.studyItem = None
+
+    def add(self, folder):
+        """Add all nodes of a result folder; returns them by role."""
+        if slicer.mrmlScene.GetUndoFlag():
+            slicer.mrmlScene.SaveStateForUndo()
+        try:
+            return self._add(folder)
+        except Exception:
+            self.remove()
+            raise
+
+    def remove(self):
+        """Take back what was added."""
+        for node in reversed(self.nodes):
+            display = node.GetDisplayNode() if hasattr(node, "GetDisplayNode") else None
+            slicer.mrmlScene.RemoveNode(node)
+            if display is not None and display.GetScene() is not None:
+                slicer.mrmlScene.RemoveNode(display)
+        self.nodes.clear()
+        if self.studyItem:
+            hierarchy().RemoveItem(self.studyItem, False, False)
+            self.studyItem = None
+
+    def _add(self, folder):
+        self.studyItem = studyItemFor(self.volumeNode, self.caseId, self.results)
+        added = {"table": self._table(), "files": self._files(folder)}
+        curves = [site for site in self.results.sites if site.curve]
+        for site in curves:
+            added[f"plot:{site.name}"] = self._curve(site)
+        scene = json.loads((folder / "scene.json").read_text(encoding="utf-8"))
+        added["density"] = self._density(folder, scene["density"])
+        for entry in scene["sites"]:
+            added[f"regions:{entry['name']}"] = self._regions(folder, entry, added["density"])
+            added[f"model:{entry['name']}"] = self._model(folder, entry)
+        return added
+
+    def _own(self, node, role):
+        node.SetAttribute(CASE, self.caseId)
+        node.SetAttribute(ROLE, role)
+        self.nodes.append(node)
+        for key, value in self.results.provenance.items():
+            node.SetAttribute(PREFIX + key, str(value))
+        hierarchy().CreateItem(self.studyItem, node)
+        return node
+
+    def _table(self):
+        from BoneStrengthFEALib.outcome_files import COLUMNS, measures_rows
+
+        node = self._own(slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", "Bone strength measures"), "table")
+        for name in COLUMNS:
+            column = vtk.vtkStringArray()
+            column.SetName(name)
+            node.AddColumn(column)
+        for row in measures_rows(self.results):
+            index = node.AddEmptyRow()
+            for column, text in enumerate(row):
+                node.SetCellText(index, column, text)
+        return node
+
+    def _files(self, folder):
+        node = self._own(slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTextNode", "Bone strength report files"), "files")
+        node.SetText(packedFiles(folder))
+        node.SetForceCreateStorageNode(node.CreateStorageNodeAlways)
+        return node
+
+    def _curve(self, site):
+        table = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", f"{site.name} force-displacement data")
+        self._own(table, f"curve:{site.name}")
+        for name, values in (
+            ("displacement_mm", [0.0, *(point.displacement_mm for point in site.curve)]),
+            ("force_n", [0.0, *(point.force_n for point in site.curve)]),
+        ):
+            column = vtk.vtkDoubleArray()
+            column.SetName(name)
+            for value in values:
+                column.InsertNextValue(value)
+            table.AddColumn(column)
+        series = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotSeriesNode", f"{site.name} force-displacement")
+        self._own(series, f"series:{site.name}")
+        series.SetAndObserveTableNodeID(table.GetID())
+        series.SetXColumnName("displacement_mm")
+        series.SetYColumnName("force_n")
+        series.SetPlotType(series.PlotTypeScatter)
+        series.SetColor(0.75, 0.2, 0.1)
+        chart = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotChartNode", f"{site.name} force-displacement plot")
+        self._own(chart, f"plot:{site.name}")
+        chart.AddAndObservePlotSeriesNodeID(series.GetID())
+        chart.SetTitle(f"{site.name}: force and displacement of the loaded face")
+        chart.SetXAxisTitle("displacement [mm]")
+        chart.SetYAxisTitle("force [N]")
+        chart.SetLegendVisibility(False)
+        return chart
+
+    def _density(self, folder, entry):
+        from BoneStrengthFEALib.image_files import read_volume
+        from BoneStrengthFEALib.volume import Quantity
+
+        volume = read_volume(folder / entry["file"], Quantity[entry["kind"]])
+        node = self._own(volumeFromLibrary(volume, f"Density {entry['kind']} [{entry['unit']}]"), "density")
+        display = node.GetDisplayNode()
+        display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeFileViridis.txt")
+        display.AutoWindowLevelOff()
+        display.SetWindowLevelMinMax(-100.0, 600.0)
+        return node
+
+    def _regions(self, folder, entry, density):
+        from BoneStrengthFEALib.image_files import read_volume
+        from BoneStrengthFEALib.label_map import LabelMap
+        from BoneStrengthFEALib.volume import Quantity
+
+        volume = read_volume(folder / entry["regions_file"], Quantity.LABEL)
+        labels = LabelMap(volume, {int(value): name for value, name in entry["regions"].items()})
+        # regions lie on a box of the scan's grid, so they get a reference of their own
+        reference = volumeFromLibrary(volume, "reference")
+        try:
+            node = segmentationFromLabels(labels, reference, f"{entry['name']} regions", REGION_COLORS)
+        finally:
+            display = reference.GetDisplayNode()
+            slicer.mrmlScene.RemoveNode(reference)
+            if display is not None and display.GetScene() is not None:
+                slicer.mrmlScene.RemoveNode(display)
+        self._own(node, f"regions:{entry['name']}")
+        node.SetReferenceImageGeometryParameterFromVolumeNode(density)
+        return node
+
+    def _model(self, folder, entry):
+        reader = vtk.vtkXMLUnstructuredGridReader()
+        reader.SetFileName(str(folder / entry["model_file"]))
+        reader.Update()
+        node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLModelNode", f"{entry['name']} finite-element model")
+        self._own(node, f"model:{entry['name']}")
+        node.SetAndObserveMesh(reader.GetOutput())
+        node.CreateDefaultDisplayNodes()
+        display = node.GetDisplayNode()
+        display.SetBackfaceCulling(False)
+        showField(node, "effective_strain_percent", 0.0)
+        return node
+
+
+def modelFields(modelNode):
+    """Names of the fields of a model node, in order."""
+    data = modelNode.GetMesh().GetCellData()
+    return [data.GetArrayName(n) for n in range(data.GetNumberOfArrays())]
+
+
+def showField(modelNode, name, threshold):
+    """Color a model by a field; elements below the threshold are hidden."""
+    display = modelNode.GetDisplayNode()
+    values = modelNode.GetMesh().GetCellData().GetArray(name)
+    if display is None or values is None:
+        return
+    low, high = values.GetRange()
+    display.SetActiveScalar(name, vtk.vtkAssignAttribute.CELL_DATA)
+    display.SetScalarVisibility(True)
+    display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeFileViridis.txt")
+    display.SetScalarRangeFlag(display.UseManualScalarRange)
+    display.SetScalarRange(low, _robustHigh(values, high))
+    display.SetThresholdEnabled(threshold > low)
+    display.SetThresholdRange(threshold, max(high, threshold))
+
+
+def _robustHigh(values, high):
+    from vtk.util.numpy_support import vtk_to_numpy
+
+    # a few elements at sharp corners must not take the whole color scale
+    shown = float(np.percentile(vtk_to_numpy(values), 99.5))
+    return shown if shown > 0 else high
+
+
+def hierarchy():
+    """Subject hierarchy of the scene."""
+    return slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+
+
+def studyItemFor(volumeNode, caseId, results):
+    """New study item for a run, under the patient of the CT."""
+    node = hierarchy()
+    parent = _patientItem(node, volumeNode)
+    names = ", ".join(site.name for site in results.sites)
+    item = node.CreateStudyItem(parent, f"Bone strength {names} ({results.provenance.get('utc', '')[:16]})")
+    node.SetItemAttribute(item, CASE, caseId)
+    for key, value in results.provenance.items():
+        node.SetItemAttribute(item, PREFIX + key, str(value))
+    return item
+
+
+def _patientItem(node, volumeNode):
+    scene = node.GetSceneItemID()
+    item = node.GetItemByDataNode(volumeNode) if volumeNode is not None else 0
+    level = slicer.vtkMRMLSubjectHierarchyConstants.GetSubjectHierarchyLevelAttributeName()
+    wanted = slicer.vtkMRMLSubjectHierarchyConstants.GetDICOMLevelPatient()
+    while item and item != scene:
+        if node.GetItemAttribute(item, level) == wanted:
+            return item
+        item = node.GetItemParent(item)
+    name = f"Patient of {volumeNode.GetName()}" if volumeNode is not None else "Patient"
+    existing = node.GetItemChildWithName(scene, name)
+    return existing or node.CreateSubjectItem(scene, name)
+
+
+def packedFiles(folder):
+    """Report, tables and pictures of a result folder as text, so that a scene file carries them."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(Path(folder).rglob("*")):
+            if path.is_file() and path.suffix.lower() in KEPT_SUFFIXES and path.name != "scene.json":
+                archive.write(path, path.relative_to(folder).as_posix())
+    return base64.b64encode(stream.getvalue()).decode("ascii")
+
+
+def unpackFiles(text, folder):
+    """Write the files of a run into a folder."""
+    from BoneStrengthFEALib.errors import InputError
+
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(base64.b64decode(text, validate=True)))
+    except (ValueError, zipfile.BadZipFile) as error:
+        raise InputError("the report stored in the scene is damaged; run the examination again") from error
+    root = Path(folder).resolve()
+    with archive:
+        for name in archive.namelist():
+            # a scene file may come from anybody: nothing is written outside the folder
+            if (root / name).resolve().is_relative_to(root):
+                archive.extract(name, root)
+
+
+def nodesOfCase(caseId):
+    """Nodes of a run, by role."""
+    found = {}
+    collection = slicer.mrmlScene.GetNodes()
+    for n in range(collection.GetNumberOfItems()):
+        node = collection.GetItemAsObject(n)
+        if node.GetAttribute(CASE) == caseId:
+            found[node.GetAttribute(ROLE)] = node
+    return found
+
+
+def casesInScene():
+    """Pairs (text, case id) of all runs in the scene, in the order they were made."""
+    found = []
+    collection = slicer.mrmlScene.GetNodesByClass("vtkMRMLTextNode")
+    collection.UnRegister(None)
+    for n in range(collection.GetNumberOfItems()):
+        node = collection.GetItemAsObject(n)
+        if node.GetAttribute(CASE) and node.GetAttribute(ROLE) == "files":
+            item = hierarchy().GetItemByDataNode(node)
+            parent = hierarchy().GetItemParent(item) if item else 0
+            found.append((hierarchy().GetItemName(parent) if parent else node.GetName(), node.GetAttribute(CASE)))
+    return found
