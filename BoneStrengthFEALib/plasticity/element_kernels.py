@@ -21,6 +21,9 @@ TABLES = 384
 SIZE = TABLES + 48 + 24
 """With strains or stresses [component, point], and forces [direction, corner]."""
 
+C0, C1, C2, C3, C4, C5, C6, C7 = (np.int64(n) for n in range(8))
+"""Corners and points; typed, so that one compilation serves all of them."""
+
 # places in the work array: y and z part of the tables, strains or stresses, forces
 GY, GZ, FORCE_TABLE = np.uint64(64), np.uint64(128), np.uint64(192)
 FY, FZ = np.uint64(8), np.uint64(16)
@@ -29,7 +32,7 @@ F0, F1, F2 = (np.uint64(TABLES + 48 + 8 * n) for n in range(3))
 
 
 @compiled
-def _add_corner(w: Any, a: int, x: float, y: float, z: float) -> None:
+def _add_corner(w: Any, a: Any, x: float, y: float, z: float) -> None:
     """Add the strains of one corner's displacement at all points."""
     for g in range(POINTS):
         o = np.uint64(g)
@@ -44,7 +47,7 @@ def _add_corner(w: Any, a: int, x: float, y: float, z: float) -> None:
 
 
 @compiled
-def _add_point(w: Any, g: int) -> None:
+def _add_point(w: Any, g: Any) -> None:
     """Add the forces of one point's stress at all corners."""
     p = np.uint64(g)
     xx, yy, zz, yz, xz, xy = w[S0 + p], w[S1 + p], w[S2 + p], w[S3 + p], w[S4 + p], w[S5 + p]
@@ -67,14 +70,14 @@ def _strains(u: Any, corners: Any, e: int, mean: Any, bbar: bool, w: Any) -> Non
         n = corners[e, a]
         volume += mean[a, 0] * u[n, 0] + mean[a, 1] * u[n, 1] + mean[a, 2] * u[n, 2]
     # written out: a constant corner gives constant places, which vectorisation needs
-    _add_corner(w, 0, u[corners[e, 0], 0], u[corners[e, 0], 1], u[corners[e, 0], 2])
-    _add_corner(w, 1, u[corners[e, 1], 0], u[corners[e, 1], 1], u[corners[e, 1], 2])
-    _add_corner(w, 2, u[corners[e, 2], 0], u[corners[e, 2], 1], u[corners[e, 2], 2])
-    _add_corner(w, 3, u[corners[e, 3], 0], u[corners[e, 3], 1], u[corners[e, 3], 2])
-    _add_corner(w, 4, u[corners[e, 4], 0], u[corners[e, 4], 1], u[corners[e, 4], 2])
-    _add_corner(w, 5, u[corners[e, 5], 0], u[corners[e, 5], 1], u[corners[e, 5], 2])
-    _add_corner(w, 6, u[corners[e, 6], 0], u[corners[e, 6], 1], u[corners[e, 6], 2])
-    _add_corner(w, 7, u[corners[e, 7], 0], u[corners[e, 7], 1], u[corners[e, 7], 2])
+    _add_corner(w, C0, u[corners[e, 0], 0], u[corners[e, 0], 1], u[corners[e, 0], 2])
+    _add_corner(w, C1, u[corners[e, 1], 0], u[corners[e, 1], 1], u[corners[e, 1], 2])
+    _add_corner(w, C2, u[corners[e, 2], 0], u[corners[e, 2], 1], u[corners[e, 2], 2])
+    _add_corner(w, C3, u[corners[e, 3], 0], u[corners[e, 3], 1], u[corners[e, 3], 2])
+    _add_corner(w, C4, u[corners[e, 4], 0], u[corners[e, 4], 1], u[corners[e, 4], 2])
+    _add_corner(w, C5, u[corners[e, 5], 0], u[corners[e, 5], 1], u[corners[e, 5], 2])
+    _add_corner(w, C6, u[corners[e, 6], 0], u[corners[e, 6], 1], u[corners[e, 6], 2])
+    _add_corner(w, C7, u[corners[e, 7], 0], u[corners[e, 7], 1], u[corners[e, 7], 2])
     if bbar:
         for g in range(POINTS):
             o = np.uint64(g)
@@ -98,14 +101,14 @@ def _add_forces(f: Any, corners: Any, e: int, mean: Any, bbar: bool, w: Any, wei
             w[S2 + o] -= p
     for n in range(24):
         w[TABLES + 48 + n] = 0.0
-    _add_point(w, 0)
-    _add_point(w, 1)
-    _add_point(w, 2)
-    _add_point(w, 3)
-    _add_point(w, 4)
-    _add_point(w, 5)
-    _add_point(w, 6)
-    _add_point(w, 7)
+    _add_point(w, C0)
+    _add_point(w, C1)
+    _add_point(w, C2)
+    _add_point(w, C3)
+    _add_point(w, C4)
+    _add_point(w, C5)
+    _add_point(w, C6)
+    _add_point(w, C7)
     for a in range(8):
         o, n = np.uint64(a), corners[e, a]
         f[n, 0] += weight * (w[F0 + o] + pressure * mean[a, 0])

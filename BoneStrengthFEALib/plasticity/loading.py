@@ -7,7 +7,7 @@ import time
 import numpy as np
 
 from BoneStrengthFEALib.errors import ConvergenceError, DependencyError, MemoryLimitError, ModelError
-from BoneStrengthFEALib.fe_model import FeModel
+from BoneStrengthFEALib.fe_model import FeModel, Prescribed, YieldStress
 from BoneStrengthFEALib.plasticity.newton import Equilibrium
 from BoneStrengthFEALib.plasticity.options import NonlinearOptions
 from BoneStrengthFEALib.plasticity.points import BYTES_PER_ELEMENT, Points
@@ -19,7 +19,9 @@ from BoneStrengthFEALib.progress import ProgressCallback, no_progress
 from BoneStrengthFEALib.solver import memory
 from BoneStrengthFEALib.solver.compiling import HAS_NUMBA, Team
 from BoneStrengthFEALib.solver.linear import make_preconditioner
-from BoneStrengthFEALib.solver.system import System, build_system
+from BoneStrengthFEALib.solver.system import build_system
+from BoneStrengthFEALib.solver.warming import warm_up
+from BoneStrengthFEALib.volume import Grid
 
 STAGE = "loading"
 
@@ -66,14 +68,11 @@ def solve_nonlinear(
         raise DependencyError("nonlinear analysis needs the package numba; install it, or choose a linear analysis")
     needed = _require_memory(model, options)
     loaded = _loaded(model, loaded_set)
+    warm_up("nonlinear", _load_something_tiny, callback)
     team = Team(options.threads)
     began = time.perf_counter()
     try:
-        callback("solver setup", 0.0)
-        system = build_system(model, team, "numba")
-        material = element_material(model, system.mesh, reference_size_mm)
-        run = _start(system, Points(system, material, options.bbar, team), options, loaded, callback)
-        callback("solver setup", 1.0)
+        run = _prepare(model, loaded, options, (team, reference_size_mm), callback)
         reason = run.advance()
     finally:
         team.close()
@@ -81,24 +80,40 @@ def solve_nonlinear(
     return _solution(model, run, reason, time.perf_counter() - began, needed)
 
 
-def _start(
-    system: System,
-    points: Points,
-    options: NonlinearOptions,
+def _prepare(
+    model: FeModel,
     loaded: tuple[str, int, float],
+    options: NonlinearOptions,
+    how: tuple[Team, float | None],
     callback: ProgressCallback,
 ) -> Loading:
-    zero = np.zeros((system.mesh.nodes.size, 3))
-    state = State(0.0, zero, 0.0, points.state())
+    team, reference_size_mm = how
+    callback("solver setup", 0.0)
+    system = build_system(model, team, "numba")
+    points = Points(system, element_material(model, system.mesh, reference_size_mm), options.bbar, team)
+    state = State(0.0, np.zeros((system.mesh.nodes.size, 3)), 0.0, points.state())
+    precondition = make_preconditioner(system, team, callback)
+    callback("solver setup", 1.0)
 
     def check() -> None:
-        done = run.states[-1].factor / options.end_factor
-        callback(STAGE, min(0.99, done))
+        callback(STAGE, min(0.99, run.states[-1].factor / options.end_factor))
 
-    precondition = make_preconditioner(system, points.team)
     equilibrium = Equilibrium(system, points, precondition, options.tolerance, options.max_newton, check)
     run = Loading(equilibrium, options, loaded, points.can_flow, [state])
     return run
+
+
+def _load_something_tiny() -> None:
+    shape = (7, 6, 6)
+    ids = np.arange(8 * 7 * 7).reshape(8, 7, 7)
+    sets = [Prescribed(f"u{c}", ids[0].ravel(), c) for c in range(3)]
+    sets.append(Prescribed("top", ids[-1].ravel(), 2, -0.07))
+    strength = np.full(shape, 5e-3)
+    model = FeModel(
+        Grid(shape, np.eye(4)), np.ones(shape), 0.3, tuple(sets), yield_stress=YieldStress(strength, strength)
+    )
+    options = NonlinearOptions(end_factor=1.0, first_factor=0.5, threads=1)
+    _prepare(model, ("top", 2, -0.07), options, (Team(1), None), no_progress).advance()
 
 
 def _loaded(model: FeModel, name: str) -> tuple[str, int, float]:
