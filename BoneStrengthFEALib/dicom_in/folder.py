@@ -14,6 +14,7 @@ from BoneStrengthFEALib.dicom_in.decode import decode
 from BoneStrengthFEALib.dicom_in.gate import admit, guarded
 from BoneStrengthFEALib.dicom_in.header import Header, is_dicom, read_header
 from BoneStrengthFEALib.dicom_in.refusal import refuse
+from BoneStrengthFEALib.dicom_in.scale import scale_lines
 from BoneStrengthFEALib.dicom_in.slices import check_identity, is_localizer, is_virtual_mono
 from BoneStrengthFEALib.errors import InputError, RefusedError
 from BoneStrengthFEALib.progress import ProgressCallback, no_progress
@@ -144,7 +145,8 @@ def read_series(files: Sequence[Path], callback: ProgressCallback = no_progress)
         When the gate or the decoder refuses.
     """
     admitted = admit(files)
-    return DicomScan(decode(admitted, callback), admitted.acquisition, admitted.quality)
+    ct = decode(admitted, callback)
+    return DicomScan(ct, admitted.acquisition, admitted.quality.merged(scale_lines(ct)))
 
 
 def list_series(folder: Path) -> list[SeriesSummary]:
