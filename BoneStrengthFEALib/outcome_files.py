@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from BoneStrengthFEALib.atomic_files import write_text
+from BoneStrengthFEALib.fhir import write_bundle
 from BoneStrengthFEALib.image_files import write_volume
 from BoneStrengthFEALib.pipeline import Outcome
 from BoneStrengthFEALib.report import failed_pictures, slice_pictures, strain_pictures, write_html, write_pdf
@@ -57,7 +58,8 @@ def write_outcome(
     write_results(results, folder / "results.json")
     write_text(folder / "measures.csv", measures_csv(results))
     write_html(results, folder)
-    write_pdf(results, folder)
+    pdf = write_pdf(results, folder)
+    write_bundle(results, folder, pdf.read_bytes())
     if images:
         write_volume(outcome.density, folder / "density.nii.gz")
         for name, fields in outcome.fields.items():

@@ -45,7 +45,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_all_objects_are_there_and_belong_to_the_study(done: Path) -> None:
     source = pydicom.dcmread(done.parent / "ct" / "000.dcm")
     names = {path.stem for path in (done / "dicom").iterdir()}
-    assert names == {"seg_vertebra", "sr_vertebra", "report", "density"}
+    assert names == {"seg_vertebra", "sr_vertebra", "report", "density", "pictures"}
     for path in (done / "dicom").iterdir():
         data = pydicom.dcmread(path)
         for keyword in ("StudyInstanceUID", "PatientID", "PatientName", "AccessionNumber", "StudyDate"):
@@ -55,7 +55,7 @@ def test_all_objects_are_there_and_belong_to_the_study(done: Path) -> None:
     assert len(set(series)) == len(series)
 
 
-@pytest.mark.parametrize("name", ["seg_vertebra", "sr_vertebra", "report", "density"])
+@pytest.mark.parametrize("name", ["seg_vertebra", "sr_vertebra", "report", "density", "pictures"])
 def test_dciodvfy_finds_no_error(done: Path, name: str) -> None:
     tool = require_executable("dciodvfy", "dicom3tools")
     found = subprocess.run(

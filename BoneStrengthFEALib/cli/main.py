@@ -34,9 +34,10 @@ def commands() -> tuple[ModuleType, ...]:
         report,
         retrieve,
         run,
+        sign,
     )
 
-    return (run, retrieve, gate, case, cohort, precision, report, demo, pseudonymise, fetch_data, info)
+    return (run, retrieve, gate, case, cohort, precision, report, sign, demo, pseudonymise, fetch_data, info)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -1,5 +1,6 @@
-"""Results as DICOM objects of the same study: segmentation, structured report, encapsulated PDF, parametric map."""
+"""Results as DICOM objects of the same study: segmentation, structured report, PDF, density map, pictures; signing."""
 
-from BoneStrengthFEALib.dicom_out.write import write_dicom_objects
+from BoneStrengthFEALib.dicom_out.sign import Signature, read_signature, sign_folder
+from BoneStrengthFEALib.dicom_out.write import object_files, write_dicom_objects
 
-__all__ = ["write_dicom_objects"]
+__all__ = ["Signature", "object_files", "read_signature", "sign_folder", "write_dicom_objects"]

@@ -11,6 +11,14 @@ SCHEME = "99BONEFEA"
 SCHEME_NAME = "BoneStrengthFEA private codes"
 ORGANISATION = "BoneStrengthFEA contributors"
 VERTEBRAE = {
+    "T1": "64864005",
+    "T2": "53733008",
+    "T3": "1626008",
+    "T4": "73071006",
+    "T5": "56401006",
+    "T6": "45296009",
+    "T7": "62487009",
+    "T8": "11068009",
     "T9": "82687006",
     "T10": "7610001",
     "T11": "12989004",

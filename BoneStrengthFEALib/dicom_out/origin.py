@@ -17,6 +17,10 @@ from BoneStrengthFEALib.version import __version__
 NAMESPACE = uuid.UUID("6f0f3c0e-9f6b-5d1a-8d0e-5a1f7f3f2c11")
 NAME = "BoneStrengthFEA"
 SERIAL = "1"
+MAY_BE_EMPTY = (
+    *("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID"),
+    *("AccessionNumber", "ReferringPhysicianName", "PositionReferenceIndicator"),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +95,11 @@ def origin_of(results: StudyResults) -> Origin:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         images = tuple(pydicom.dcmread(Path(path), stop_before_pixels=True) for path in files)
+    for image in images:
+        for keyword in MAY_BE_EMPTY:
+            if keyword not in image:
+                # de-identifiers leave them out; the standard wants them, empty if need be
+                setattr(image, keyword, "")
     if len(images) < 2:
         raise InputError("DICOM objects of Enhanced CT are not supported yet; export the series as single frames")
     hashes = [value for name, value in sorted(results.provenance.items()) if name.endswith("sha256")]

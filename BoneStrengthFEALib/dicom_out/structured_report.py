@@ -109,7 +109,14 @@ def _values(site: SiteResult) -> dict[str, tuple[str, float, str]]:
     rows = {f"failure_load_{s.criterion}": (f"Failure load, {s.criterion}", s.force_n, "N") for s in site.strengths}
     if site.strengths:
         rows["stiffness"] = ("Stiffness", site.strengths[0].stiffness_n_per_mm, "N/mm")
-    rows |= {m.id: (m.label, m.value, m.unit) for m in site.bmd}
+    for m in site.bmd:
+        rows[m.id] = (m.label, m.value, m.unit)
+        if m.uncertainty is not None:
+            # its own concept: readers name a column after the derivation when there is one
+            rows[f"u_{m.id}"] = (f"Uncertainty of {m.label}", m.uncertainty, m.unit)
+    for line in site.risk:
+        if line.unit != "N" and line.measure not in rows:
+            rows[line.measure.replace(" ", "_")] = (line.measure, line.value, line.unit or "1")
     return {name: row for name, row in rows.items() if math.isfinite(row[1])}
 
 
@@ -139,7 +146,23 @@ def _group(
             )
             for name in names
         ],
+        qualitative_evaluations=_classes(results, site),
     )
+
+
+def _classes(results: StudyResults, site: SiteResult) -> list[Any]:
+    import highdicom as hd
+
+    found = [("permitted_use", "Permitted use", "Research use only, not a medical device")]
+    found += [(f"class_{line.measure}", f"Class of {line.measure}", line.classification) for line in site.risk]
+    found += [(f"class_{m.id}", f"Class of {m.label}", m.classification) for m in site.bmd]
+    if results.risk is not None:
+        found.append(("class_overall", "Fracture-risk class", results.risk.classification))
+    return [
+        hd.sr.QualitativeEvaluation(private(name.replace(" ", "_"), meaning), private(text.replace(" ", "_"), text))
+        for name, meaning, text in found
+        if text
+    ]
 
 
 def _short(value: float) -> float:

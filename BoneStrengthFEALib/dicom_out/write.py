@@ -12,6 +12,7 @@ from BoneStrengthFEALib.atomic_files import make_folder, replacing
 from BoneStrengthFEALib.dicom_out.encapsulated_pdf import encapsulated_pdf
 from BoneStrengthFEALib.dicom_out.origin import origin_of
 from BoneStrengthFEALib.dicom_out.parametric_map import parametric_map
+from BoneStrengthFEALib.dicom_out.secondary_capture import secondary_capture
 from BoneStrengthFEALib.dicom_out.segmentation import segmentation
 from BoneStrengthFEALib.dicom_out.structured_report import structured_report
 from BoneStrengthFEALib.regrid import onto_grid
@@ -65,8 +66,11 @@ def write_dicom_objects(
     objects["report"] = encapsulated_pdf(origin, results, folder / "report.pdf", 1004)
     if with_map:
         objects["density"] = parametric_map(origin, density, 1002)
+    pictures = secondary_capture(origin, results, folder, 1005)
+    if pictures is not None:
+        objects["pictures"] = pictures
     make_folder(folder / FOLDER)
-    return [_write(data, folder / FOLDER / f"{name}.dcm") for name, data in objects.items()]
+    return [save(data, folder / FOLDER / f"{name}.dcm") for name, data in objects.items()]
 
 
 def _mask(regions: Volume, density: Volume) -> Array:
@@ -74,7 +78,42 @@ def _mask(regions: Volume, density: Volume) -> Array:
     return np.asarray(whole.array == ANALYSED)
 
 
-def _write(data: pydicom.Dataset, path: Path) -> Path:
+def object_files(folder: Path) -> list[Path]:
+    """Objects of a result folder in the order in which they are sent.
+
+    Parameters
+    ----------
+    folder
+        Result folder.
+
+    Returns
+    -------
+    Paths; those others refer to come first.
+    """
+    rank = {"seg": 0, "density": 1, "pictures": 2, "sr": 3, "report": 4, "signed": 5}
+    found = (folder / FOLDER).glob("*.dcm")
+    return sorted(found, key=lambda path: (rank.get(path.stem.split("_")[0], 9), path.name))
+
+
+def save(data: pydicom.Dataset, path: Path) -> Path:
+    """Write an object atomically.
+
+    Parameters
+    ----------
+    data
+        Object.
+    path
+        Final name.
+
+    Returns
+    -------
+    The path.
+
+    Raises
+    ------
+    OutputError
+        When it cannot be written.
+    """
     with replacing(path) as temporary:
         pydicom.dcmwrite(temporary, data, enforce_file_format=True)
     return path

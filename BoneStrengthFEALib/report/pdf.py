@@ -13,6 +13,7 @@ from BoneStrengthFEALib.report import pdf_pages as pages
 from BoneStrengthFEALib.report import words
 from BoneStrengthFEALib.report.html import CAVEAT
 from BoneStrengthFEALib.report.pdf_text import paragraph, register_fonts
+from BoneStrengthFEALib.report.signed import SignedBy
 from BoneStrengthFEALib.results import DISCLAIMER, StudyResults
 
 FILE_NAME = "report.pdf"
@@ -49,7 +50,9 @@ def write_pdf(results: StudyResults, folder: Path, before: StudyResults | None =
     return path
 
 
-def render_pdf(results: StudyResults, folder: Path, before: StudyResults | None = None) -> bytes:
+def render_pdf(
+    results: StudyResults, folder: Path, before: StudyResults | None = None, signed: SignedBy | None = None
+) -> bytes:
     """Render the report.
 
     Parameters
@@ -60,6 +63,8 @@ def render_pdf(results: StudyResults, folder: Path, before: StudyResults | None 
         Folder of the pictures.
     before
         Results of a prior examination.
+    signed
+        Who interpreted and signed it; preliminary when left out.
 
     Returns
     -------
@@ -88,8 +93,16 @@ def render_pdf(results: StudyResults, folder: Path, before: StudyResults | None 
         invariant=1,
     )
     foot = _footer(results)
-    document.build(_story(results, folder, before), onFirstPage=foot, onLaterPages=foot)
+    document.build([*_status(signed), *_story(results, folder, before)], onFirstPage=foot, onLaterPages=foot)
     return stream.getvalue()
+
+
+def _status(signed: SignedBy | None) -> list[Any]:
+    if signed is None:
+        return [paragraph("Preliminary: not interpreted or signed by a physician.", 7.5, True, "#9a3b1e")]
+    words_of = f" Interpretation: {signed.statement}" if signed.statement else ""
+    text = f"Signed by {words.person_name(signed.name)}, {signed.organization}, {signed.utc}.{words_of}"
+    return [paragraph(text, 8, True, "#20603a")]
 
 
 def _story(results: StudyResults, folder: Path, before: StudyResults | None) -> list[Any]:

@@ -1,0 +1,284 @@
+"""FHIR R4 transaction: DiagnosticReport, Observations, ImagingStudy, Device and Patient."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import json
+import math
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from BoneStrengthFEALib.atomic_files import write_text
+from BoneStrengthFEALib.dicom_out.codes import SCHEME, VERTEBRAE, short_code
+from BoneStrengthFEALib.dicom_out.origin import NAMESPACE
+from BoneStrengthFEALib.measure import Measure
+from BoneStrengthFEALib.report import words
+from BoneStrengthFEALib.results import DISCLAIMER, RiskLine, SiteResult, StudyResults
+from BoneStrengthFEALib.strength_record import Strength
+
+FILE_NAME = "fhir_bundle.json"
+CODE_SYSTEM = f"https://bonestrengthfea.org/codes/{SCHEME}"
+UCUM, SNOMED, LOINC, DICOM_UID = (
+    "http://unitsofmeasure.org",
+    "http://snomed.info/sct",
+    "http://loinc.org",
+    "urn:dicom:uid",
+)
+CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
+SEX = {"F": "female", "M": "male", "O": "other", "": "unknown"}
+
+Resource = dict[str, Any]
+
+
+def write_bundle(results: StudyResults, folder: Path, pdf: bytes, final: bool = False) -> Path:
+    """Write the bundle beside the report.
+
+    Parameters
+    ----------
+    results
+        Results.
+    folder
+        Result folder.
+    pdf
+        The report.
+    final
+        Whether a person has signed it.
+
+    Returns
+    -------
+    Path of the file.
+
+    Raises
+    ------
+    OutputError
+        When it cannot be written.
+    """
+    path = folder / FILE_NAME
+    write_text(path, json.dumps(bundle(results, pdf, final), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    return path
+
+
+def bundle(results: StudyResults, pdf: bytes, final: bool = False) -> Resource:
+    """Make the bundle.
+
+    Parameters
+    ----------
+    results
+        Results.
+    pdf
+        The report.
+    final
+        Whether a person has signed it.
+
+    Returns
+    -------
+    JSON of a transaction; ids and conditional creation make a repeated POST harmless.
+    """
+    status = "final" if final else "preliminary"
+    key = _key(results)
+    patient = _patient(results)
+    device = _device(results)
+    study = _study(results)
+    refs = {name: _urn(key, name) for name in ("patient", "device", "study", "report")}
+    shared: Resource = {
+        "status": status,
+        "subject": {"reference": refs["patient"]},
+        "device": {"reference": refs["device"]},
+        "effectiveDateTime": _effective(results),
+    }
+    if study:
+        shared["derivedFrom"] = [{"reference": refs["study"]}]
+    observations = [_observation(results, site, item, shared) for site in results.sites for item in _items(site)]
+    entries = [("patient", patient), ("device", device), *([("study", study)] if study else [])]
+    named = [(f"observation-{n}", resource) for n, resource in enumerate(o for o in observations if o)]
+    report = _report(results, pdf, status, refs, [_urn(key, name) for name, _ in named], bool(study))
+    every = [*entries, *named, ("report", report)]
+    return {
+        "resourceType": "Bundle",
+        "type": "transaction",
+        "timestamp": _instant(results),
+        "entry": [_entry(key, name, _linked(resource, refs), status) for name, resource in every],
+    }
+
+
+def _items(site: SiteResult) -> list[Strength | Measure | RiskLine]:
+    return [*site.strengths, *site.bmd, *site.risk]
+
+
+def _key(results: StudyResults) -> str:
+    hashes = [value for name, value in sorted(results.provenance.items()) if name.endswith("_sha256")]
+    return "|".join((results.acquisition.study_uid, results.acquisition.series_uid, *hashes))
+
+
+def _urn(key: str, name: str) -> str:
+    return f"urn:uuid:{uuid.uuid5(NAMESPACE, f'{key}|{name}')}"
+
+
+def _entry(key: str, name: str, resource: Resource, status: str) -> Resource:
+    kind = resource["resourceType"]
+    urn = _urn(key, name)
+    identifier = {"system": "urn:ietf:rfc:3986", "value": urn if name != "report" else f"{urn}-{status}"}
+    if kind == "Patient":
+        known = resource.get("identifier")
+        request = {"method": "POST", "url": kind}
+        if known:
+            request["ifNoneExist"] = f"identifier={known[0]['value']}"
+        return {"fullUrl": urn, "resource": resource, "request": request}
+    present = resource.get("identifier", [])
+    resource = {**resource, "identifier": [*present, identifier]}
+    condition = f"identifier=urn:ietf:rfc:3986|{identifier['value']}"
+    return {
+        "fullUrl": urn,
+        "resource": resource,
+        "request": {"method": "POST", "url": kind, "ifNoneExist": condition},
+    }
+
+
+def _linked(resource: Resource, refs: Mapping[str, str]) -> Resource:
+    if resource["resourceType"] == "ImagingStudy":
+        return {**resource, "subject": {"reference": refs["patient"]}}
+    return resource
+
+
+def _patient(results: StudyResults) -> Resource:
+    person = results.acquisition.subject
+    resource: Resource = {"resourceType": "Patient", "gender": SEX.get(person.sex.value, "unknown")}
+    if person.patient_id:
+        resource["identifier"] = [{"value": person.patient_id}]
+    if person.name:
+        family, _, given = person.name.split("=")[0].partition("^")
+        parts = [part for part in given.split("^") if part]
+        resource["name"] = [{"text": words.person_name(person.name), **({"family": family} if family else {})}]
+        if parts:
+            resource["name"][0]["given"] = parts
+    born = words.date(person.birth_date)
+    if len(born) == 10:
+        resource["birthDate"] = born
+    return resource
+
+
+def _device(results: StudyResults) -> Resource:
+    return {
+        "resourceType": "Device",
+        "deviceName": [{"name": "BoneStrengthFEA", "type": "model-name"}],
+        "type": {"text": "Finite-element bone strength software. " + DISCLAIMER},
+        "version": [{"value": results.provenance.get("software", "BoneStrengthFEA")}],
+    }
+
+
+def _study(results: StudyResults) -> Resource | None:
+    exam = results.acquisition
+    if not exam.study_uid:
+        return None
+    identifiers: list[Resource] = [{"system": DICOM_UID, "value": f"urn:oid:{exam.study_uid}"}]
+    if exam.accession_number:
+        coding = {"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "ACSN"}
+        identifiers.append({"type": {"coding": [coding]}, "value": exam.accession_number})
+    modality = {"system": "http://dicom.nema.org/resources/ontology/DCM", "code": "CT"}
+    resource: Resource = {"resourceType": "ImagingStudy", "identifier": identifiers, "status": "available"}
+    if len(words.date(exam.study_date)) == 10:
+        resource["started"] = words.date(exam.study_date)
+    if exam.study_description:
+        resource["description"] = exam.study_description
+    resource["series"] = [{"uid": exam.series_uid, "modality": modality}]
+    return resource
+
+
+def _observation(
+    results: StudyResults, site: SiteResult, item: Strength | Measure | RiskLine, shared: Resource
+) -> Resource | None:
+    if isinstance(item, Strength):
+        code, text, value, unit = f"failure_load_{item.criterion}", f"Failure load, {item.criterion}", item.force_n, "N"
+        meaning = ""
+    elif isinstance(item, Measure):
+        code, text, value, unit, meaning = item.id, item.label, item.value, item.unit, item.classification
+    else:
+        code, text, value, unit, meaning = (
+            "class_" + item.measure,
+            item.measure,
+            item.value,
+            item.unit,
+            (item.classification),
+        )
+    if not math.isfinite(value):
+        return None
+    code_value = short_code(code.replace(" ", "_"))
+    resource: Resource = {
+        "resourceType": "Observation",
+        "category": [{"coding": [{"system": CATEGORY, "code": "imaging"}]}],
+        "code": {"coding": [{"system": CODE_SYSTEM, "code": code_value}], "text": f"{site.name}: {text}"},
+        "valueQuantity": {"value": value, "unit": unit, "system": UCUM, "code": "{ratio}" if unit == "" else unit},
+        "bodySite": _body_site(site),
+        "method": {"text": _method(results, site)},
+        **shared,
+    }
+    resource["valueQuantity"]["unit"] = unit or "ratio"
+    notes = [meaning and {"text": f"Class: {meaning}. {getattr(item, 'caveat', '')}".strip()}, {"text": DISCLAIMER}]
+    resource["note"] = [note for note in notes if note]
+    if meaning:
+        resource["interpretation"] = [{"text": meaning}]
+    if isinstance(item, Measure) and item.uncertainty is not None:
+        quantity = {"value": item.uncertainty, "unit": unit, "system": UCUM, "code": unit}
+        name = {"coding": [{"system": CODE_SYSTEM, "code": short_code(f"u_{code}")}], "text": "standard uncertainty"}
+        resource["component"] = [{"code": name, "valueQuantity": quantity}]
+    return resource
+
+
+def _body_site(site: SiteResult) -> Resource:
+    codes = {"femur": "71341001", "vertebra": VERTEBRAE.get(site.level, "51282000")}
+    return {"coding": [{"system": SNOMED, "code": codes.get(site.site, "3138006")}], "text": site.name}
+
+
+def _method(results: StudyResults, site: SiteResult) -> str:
+    calibration = results.calibration.method if results.calibration else "no calibration"
+    model = f"; {site.model.law}, {site.model.load_case}, {site.model.analysis}" if site.model else ""
+    return f"quantitative CT, {calibration}{model}"
+
+
+def _report(
+    results: StudyResults, pdf: bytes, status: str, refs: Mapping[str, str], found: list[str], study: bool
+) -> Resource:
+    category = {"system": "http://terminology.hl7.org/CodeSystem/v2-0074", "code": "CT"}
+    resource: Resource = {
+        "resourceType": "DiagnosticReport",
+        "status": status,
+        "category": [{"coding": [category]}],
+        "code": {
+            "coding": [{"system": LOINC, "code": "18748-4", "display": "Diagnostic imaging study"}],
+            "text": "CT-based bone strength and density",
+        },
+        "subject": {"reference": refs["patient"]},
+        "effectiveDateTime": _effective(results),
+        "issued": _instant(results),
+        "conclusion": f"{words.headline(results)} {DISCLAIMER}",
+        "presentedForm": [
+            {
+                "contentType": "application/pdf",
+                "language": "en",
+                "title": "Bone strength report",
+                "data": base64.b64encode(pdf).decode("ascii"),
+            }
+        ],
+    }
+    if found:
+        resource["result"] = [{"reference": urn} for urn in found]
+    if study:
+        resource["imagingStudy"] = [{"reference": refs["study"]}]
+    return resource
+
+
+def _effective(results: StudyResults) -> str:
+    day = words.date(results.acquisition.study_date)
+    return day if len(day) == 10 else _instant(results)
+
+
+def _instant(results: StudyResults) -> str:
+    text = results.provenance.get("utc", "")
+    try:
+        moment = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        moment = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+    return moment.isoformat(timespec="seconds")
