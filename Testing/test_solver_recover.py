@@ -9,7 +9,7 @@ from scipy import ndimage
 from BoneStrengthFEALib.errors import InputError
 from BoneStrengthFEALib.fe_model import FeModel, Prescribed
 from BoneStrengthFEALib.solver import SolverOptions, solve_linear
-from BoneStrengthFEALib.solver.recover import node_set_force, strain_at, stress_at
+from BoneStrengthFEALib.solver.recover import fields_at, node_set_force, strain_at, stress_at
 from BoneStrengthFEALib.synthetic.fields import compressed, trabecular, vertebral_body
 from BoneStrengthFEALib.volume import Grid
 
@@ -42,6 +42,27 @@ def test_strain_and_stress_at_any_point(point: tuple[float, float, float]) -> No
         (stress[:, 2] - 0.27 * (stress[:, 0] + stress[:, 1])) / young, expected[:, 2], rtol=1e-10
     )
     np.testing.assert_allclose(stress[:, 5] * 2 * 1.27 / young, expected[:, 5], rtol=1e-10, atol=1e-14)
+
+
+@pytest.mark.parametrize("point", [(0.5, 0.5, 0.5), (1.0, 0.0, 1.0)])
+def test_energy_effective_strain_and_principal_values_at_a_point(point: tuple[float, float, float]) -> None:
+    """Invariants of the tensors and U = (sigma : eps) / 2, with shear counted twice in the tensor product."""
+    model = quadratic_model()
+    fields = fields_at(model, solve_linear(model), point)
+    e, s = fields.strain, fields.stress_mpa
+    np.testing.assert_allclose(fields.principal_strain.sum(axis=1), e[:, :3].sum(axis=1), atol=1e-14)
+    squares = (e[:, :3] ** 2).sum(axis=1) + 2 * ((e[:, 3:] / 2) ** 2).sum(axis=1)
+    np.testing.assert_allclose((fields.principal_strain**2).sum(axis=1), squares, rtol=1e-12)
+    squares = (s[:, :3] ** 2).sum(axis=1) + 2 * (s[:, 3:] ** 2).sum(axis=1)
+    np.testing.assert_allclose((fields.principal_stress_mpa**2).sum(axis=1), squares, rtol=1e-12)
+    assert (np.diff(fields.principal_strain, axis=1) >= 0).all()
+    k, j, i = np.indices((3, 4, 5)).reshape(3, -1)
+    young = model.young_mpa[k, j, i]
+    # energy of an isotropic body from principal stresses alone
+    p, q, r = fields.principal_stress_mpa.T
+    density = (p**2 + q**2 + r**2 - 2 * 0.27 * (p * q + q * r + r * p)) / (2 * young)
+    np.testing.assert_allclose(fields.energy_density_mpa, density, rtol=1e-10)
+    np.testing.assert_allclose(fields.effective_strain**2 * young / 2, density, rtol=1e-10)
 
 
 def test_force_of_a_node_set_is_the_reaction_and_a_cut_carries_the_load() -> None:
