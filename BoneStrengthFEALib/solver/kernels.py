@@ -14,9 +14,6 @@ BATCH = 16
 ROW1, ROW2, ROW3, ROW4, ROW5, ROW6, ROW7 = (np.uint64(n * BATCH) for n in range(1, 8))
 ROW8, ROW16 = np.uint64(8 * BATCH), np.uint64(16 * BATCH)
 
-T0, T1, T2, T3, T4, T5, T6, T7 = (np.int64(n) for n in range(8))
-"""Parity classes; typed, so that one compilation serves all of them."""
-
 # blocks[k, t, entry]: k-th stiffness basis, parity class t, entries (0,0) (1,1) (2,2) (0,1) (0,2) (1,2)
 
 
@@ -59,15 +56,15 @@ def _multiply_block(w: Any, t: Any, blocks: Any) -> None:
 @compiled
 def _multiply_sum(w: Any, blocks: Any) -> None:
     """Multiply all parity classes of a batch by the sum of three bases, in place."""
-    # written out: a constant class gives constant offsets, which vectorisation needs
-    _multiply_block(w, T0, blocks)
-    _multiply_block(w, T1, blocks)
-    _multiply_block(w, T2, blocks)
-    _multiply_block(w, T3, blocks)
-    _multiply_block(w, T4, blocks)
-    _multiply_block(w, T5, blocks)
-    _multiply_block(w, T6, blocks)
-    _multiply_block(w, T7, blocks)
+    # written out: literal classes are compiled one by one with constant offsets, which vectorisation needs
+    _multiply_block(w, 0, blocks)
+    _multiply_block(w, 1, blocks)
+    _multiply_block(w, 2, blocks)
+    _multiply_block(w, 3, blocks)
+    _multiply_block(w, 4, blocks)
+    _multiply_block(w, 5, blocks)
+    _multiply_block(w, 6, blocks)
+    _multiply_block(w, 7, blocks)
 
 
 @compiled
@@ -88,14 +85,14 @@ def _multiply_single(w: Any, t: Any, blocks: Any) -> None:
 @compiled
 def _multiply_one(w: Any, blocks: Any) -> None:
     """Multiply all parity classes of a batch when all elements are multiples of one stiffness, in place."""
-    _multiply_single(w, T0, blocks)
-    _multiply_single(w, T1, blocks)
-    _multiply_single(w, T2, blocks)
-    _multiply_single(w, T3, blocks)
-    _multiply_single(w, T4, blocks)
-    _multiply_single(w, T5, blocks)
-    _multiply_single(w, T6, blocks)
-    _multiply_single(w, T7, blocks)
+    _multiply_single(w, 0, blocks)
+    _multiply_single(w, 1, blocks)
+    _multiply_single(w, 2, blocks)
+    _multiply_single(w, 3, blocks)
+    _multiply_single(w, 4, blocks)
+    _multiply_single(w, 5, blocks)
+    _multiply_single(w, 6, blocks)
+    _multiply_single(w, 7, blocks)
 
 
 @compiled

@@ -85,7 +85,7 @@ class Multigrid:
         self._elasticities = elasticities
         self.levels: list[Level] = []
         held = self._build(elements, bricks, fixed, spacing_mm)
-        shared = [n for n, level in enumerate(self.levels[:-1]) if _worth_sharing(level, team)]
+        shared = [n for n, level in enumerate(self.levels[:-1]) if _worth_sharing(level)]
         self._shared = len(shared)
         self._work = [Work(len(level.inverse_diagonal)) for level in self.levels[: self._shared]]
         self._packed = PackedLevels(self.levels[self._shared :], _dense_inverse(self.levels[-1], held))
@@ -195,8 +195,8 @@ class Multigrid:
         run_over(self.team, kernel, *arguments)
 
 
-def _worth_sharing(level: Level, team: Team) -> bool:
-    return team.threads > 1 and len(level.operator.bricks.corners) >= SERIAL_BELOW
+def _worth_sharing(level: Level) -> bool:
+    return len(level.operator.bricks.corners) >= SERIAL_BELOW
 
 
 def _coarse_fixed(down: CoarseLevel, fixed: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

@@ -30,14 +30,15 @@ def apply_rows(u: Any, f: Any, corners: Any, coefficients: Any, blocks: Any, fir
     w = np.zeros(27 * BATCH, np.float32)
     for start in range(first, last, BATCH):
         count = min(BATCH, last - start)
-        for k in range(coefficients.shape[0]):
-            for b in range(count):
-                w[(24 + k) * BATCH + b] = coefficients[k, start + b]
         if count == BATCH:
+            for k in range(coefficients.shape[0]):
+                for b in range(BATCH):
+                    # unsigned indices, as in the butterflies
+                    w[np.uint64((24 + k) * BATCH + b)] = coefficients[k, np.uint64(start + b)]
             for a in range(8):
                 gather_rows(u, corners, 8 * start + a, w, a * BATCH)
         else:
-            _gather_some(u, corners, start, count, w)
+            _gather_some(u, corners, coefficients, start, count, w)
         _butterfly(w, 0)
         _butterfly(w, 8 * BATCH)
         _butterfly(w, 16 * BATCH)
@@ -53,8 +54,10 @@ def apply_rows(u: Any, f: Any, corners: Any, coefficients: Any, blocks: Any, fir
 
 
 @compiled
-def _gather_some(u: Any, corners: Any, start: int, count: int, w: Any) -> None:
+def _gather_some(u: Any, corners: Any, coefficients: Any, start: int, count: int, w: Any) -> None:
     for b in range(count):
+        for k in range(coefficients.shape[0]):
+            w[(24 + k) * BATCH + b] = coefficients[k, start + b]
         for a in range(8):
             n = corners[start + b, a]
             for c in range(3):
