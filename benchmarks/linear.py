@@ -116,7 +116,8 @@ def write(rows: list[Row], repeats: int) -> None:
     before, _, rest = text.partition(HEADING)
     after = "\n## " + rest.split("\n## ", 1)[1] if "\n## " in rest else ""
     notes = (
-        f"Written by `python -m benchmarks.linear` on {machine()}; medians of {repeats} (peers above {ONCE_FROM:,} elements and all above {PEER_UP_TO:,}: one run), setup + solve, compiled code "
+        f"Written by `python -m benchmarks.linear` on {machine()}; medians of {repeats} (peers "
+        f"above {ONCE_FROM:,} elements and all above {PEER_UP_TO:,}: one run), setup + solve, compiled code "
         "warm, 2 threads or 2 processes, every code in a process of its own, all in one run. parosol-py's seconds are "
         "its native program's own clock, without writing its input and starting it; its memory is not measured. "
         "Peak memory of the others is above the interpreter with the model loaded. The residual is each "
