@@ -122,11 +122,11 @@ def softening(model: FeModel) -> FeModel:
 
 
 def notched(size: float) -> LoadedModel:
-    """A block of 9 x 18 x 24 mm with two notches of 3 x 6 and 3 x 3 mm from opposite sides, stiffer to one side."""
+    """A block of 9 x 18 x 24 mm with two notches of 3 x 6 and 3 x 3 mm from opposite sides, stiffer upwards."""
     shape = (round(24 / size), round(9 / size), round(18 / size))
-    z, y, x = (np.indices(shape) + 0.5) * size
+    z, _, x = (np.indices(shape) + 0.5) * size
     gap = ((x < 6) & (z > 6) & (z < 9)) | ((x > 15) & (z > 15) & (z < 18))
-    young = np.where(gap, 0.0, 600.0 + 60.0 * y + 10.0 * z)
+    young = np.where(gap, 0.0, 600.0 + 40.0 * z)
     ids = np.arange(int(np.prod([n + 1 for n in shape]))).reshape([n + 1 for n in shape])
     sets = [Prescribed(f"floor{c}", ids[0].ravel(), c) for c in range(3)]
     sets += [Prescribed(f"side{c}", ids[-1].ravel(), c) for c in range(2)]

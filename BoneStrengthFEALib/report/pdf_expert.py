@@ -35,7 +35,7 @@ def measures(site: SiteResult) -> list[Any]:
         else []
     )
     if site.curve:
-        line = ([p.displacement_mm for p in site.curve], [p.force_n for p in site.curve])
+        line = ([0.0, *(p.displacement_mm for p in site.curve)], [0.0, *(p.force_n for p in site.curve)])
         parts.append(xy_plot(line, (), ("displacement (mm)", "force (N)"), WIDTH / 2, 150))
     return parts
 
