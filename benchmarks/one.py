@@ -74,6 +74,26 @@ def pyamg_sa(model: FeModel, tolerance: float) -> dict[str, float]:
     return _assembled(model, run)
 
 
+def calculix(model: FeModel, tolerance: float) -> dict[str, float]:
+    """Solve with CalculiX's direct solver: whole program, without writing its input; the tolerance has no meaning."""
+    import os
+    import re
+    import subprocess
+
+    from BoneStrengthFEALib.export import write_inp
+
+    with tempfile.TemporaryDirectory() as folder:
+        write_inp(model, Path(folder) / "model.inp")
+        environment = dict(os.environ, OMP_NUM_THREADS=str(THREADS))
+        began = time.perf_counter()
+        subprocess.run(["ccx", "model"], cwd=folder, env=environment, check=True, capture_output=True)
+        seconds = time.perf_counter() - began
+        text = (Path(folder) / "model.dat").read_text(encoding="ascii")
+    found = re.search(r"set top_z and time\s+\S+\s+\S+\s+\S+\s+(\S+)", text, re.IGNORECASE)
+    assert found is not None, "no reaction in CalculiX's output"
+    return {"seconds": seconds, "iterations": 0, "reaction_n": float(found[1])}
+
+
 def _assembled(model: FeModel, run: Callable[..., Any]) -> dict[str, float]:
     began, count = time.perf_counter(), [0]
     system = build_system(model, Team(1), "numpy")
@@ -98,7 +118,13 @@ def _rigid_motions(system: System) -> np.ndarray:
     return modes.reshape(-1, 6)
 
 
-CODES: dict[str, Run] = {"ours": ours, "parosol-py": parosol, "scipy": scipy_cg, "pyamg": pyamg_sa}
+CODES: dict[str, Run] = {
+    "ours": ours,
+    "parosol-py": parosol,
+    "scipy": scipy_cg,
+    "pyamg": pyamg_sa,
+    "calculix": calculix,
+}
 
 
 def memory_bytes(field: str) -> int:
@@ -126,8 +152,8 @@ def main(code: str, file: str, tolerance: float, repeats: int) -> None:
     before = memory_bytes("VmRSS")
     runs = [CODES[code](model, tolerance) for _ in range(repeats)]
     result = dict(runs[-1], seconds=statistics.median(r["seconds"] for r in runs))
-    # parosol-py solves in processes of its own, whose memory is not measured here
-    peak = 0 if code == "parosol-py" else memory_bytes("VmHWM") - before
+    # these solve in processes of their own, whose memory is not measured here
+    peak = 0 if code in {"parosol-py", "calculix"} else memory_bytes("VmHWM") - before
     print(json.dumps(dict(result, peak_bytes=peak)))
 
 
