@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ import pydicom
 from BoneStrengthFEALib.dicom_out.codes import private, unit
 from BoneStrengthFEALib.dicom_out.origin import NAME, Origin, finish
 from BoneStrengthFEALib.volume import Volume
+
+CENTRE, WIDTH = 200.0, 1000.0
 
 
 def parametric_map(origin: Origin, density: Volume, number: int) -> Any:
@@ -49,10 +52,10 @@ def parametric_map(origin: Origin, density: Volume, number: int) -> Any:
         instance_number=1,
         contains_recognizable_visual_features=False,
         real_world_value_mappings=[mapping],
-        voi_lut_transformations=[hd.VOILUTTransformation(window_center=200.0, window_width=1000.0)],
         content_label="DENSITY",
         content_creator_name=f"{NAME}^",
         series_description=f"{NAME}: density map (research)",
+        **_window(),
         **origin.equipment(),
     )
     # without it the reader that Slicer uses for parametric maps crashes
@@ -62,3 +65,12 @@ def parametric_map(origin: Origin, density: Volume, number: int) -> Any:
     anatomy.FrameLaterality, anatomy.AnatomicRegionSequence = "U", [region]
     built.SharedFunctionalGroupsSequence[0].FrameAnatomySequence = [anatomy]
     return finish(built, origin)
+
+
+def _window() -> dict[str, Any]:
+    """Display window, as this highdicom (0.27 in Slicer 5.12, later elsewhere) wants to be told it."""
+    import highdicom as hd
+
+    if "voi_lut_transformations" in inspect.signature(hd.pm.ParametricMap).parameters:
+        return {"voi_lut_transformations": [hd.VOILUTTransformation(window_center=CENTRE, window_width=WIDTH)]}
+    return {"window_center": CENTRE, "window_width": WIDTH}
