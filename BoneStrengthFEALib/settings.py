@@ -61,7 +61,10 @@ class ModelSettings:
     cap_mm
         Thickness of PMMA caps or pads [mm].
     conversions
-        Ids of density conversions from the calibration's kind to the law's, in order; none is ever implied.
+        Ids of density conversions from the calibration's kind to the law's, in order. Empty takes the documented ones
+        of the site's default law, which the report names; a law chosen by the user implies none.
+    fall_rotation_deg, fall_adduction_deg
+        Internal rotation of the femur and adduction of its shaft in a sideways fall [degrees].
     """
 
     voxel_mm: float | None = None
@@ -71,6 +74,8 @@ class ModelSettings:
     criteria: tuple[str, ...] = ()
     cap_mm: float | None = None
     conversions: tuple[str, ...] = ()
+    fall_rotation_deg: float = 15.0
+    fall_adduction_deg: float = 10.0
 
 
 @dataclass(frozen=True)

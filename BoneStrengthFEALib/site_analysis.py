@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from BoneStrengthFEALib import bmd, load_case, material, risk, strength
-from BoneStrengthFEALib.acquisition import Sex, Subject
-from BoneStrengthFEALib.anatomy import AlignedSpecimen, Site, Specimen, identify, prepare, resample
+from BoneStrengthFEALib import bmd, load_case, material, strength
+from BoneStrengthFEALib.anatomy import AlignedSpecimen, Specimen, identify, prepare, resample
 from BoneStrengthFEALib.bounding_box import bounding_box, crop, voxels_in
 from BoneStrengthFEALib.calibration import Calibration
 from BoneStrengthFEALib.calibration.conversions import conversion, convert
@@ -17,22 +16,19 @@ from BoneStrengthFEALib.errors import RefusedError
 from BoneStrengthFEALib.label_map import LabelMap
 from BoneStrengthFEALib.load_case import LoadedModel
 from BoneStrengthFEALib.material import MaterialMap
-from BoneStrengthFEALib.measure import Measure
 from BoneStrengthFEALib.plasticity import NonlinearOptions, NonlinearSolution, solve_nonlinear
 from BoneStrengthFEALib.progress import ProgressCallback
 from BoneStrengthFEALib.quality import Outcome, QualityLine, QualityReport
 from BoneStrengthFEALib.quality_profile import check_acquisition
-from BoneStrengthFEALib.results import ModelRecord, RiskLine, SiteResult
+from BoneStrengthFEALib.results import ModelRecord, SiteResult
 from BoneStrengthFEALib.settings import Settings
+from BoneStrengthFEALib.site_risk import site_risk
 from BoneStrengthFEALib.solver import Solution, SolverOptions, solve_linear
 from BoneStrengthFEALib.strength import ElementFields, Loading
 from BoneStrengthFEALib.strength_record import Strength
 from BoneStrengthFEALib.study import Study, Target
 from BoneStrengthFEALib.target_frame import placed
 from BoneStrengthFEALib.volume import Volume
-
-CLASSIFIED_LEVELS = ("T12", "L1", "L2", "L3")
-"""Levels the published spine cut-offs were made for (one complete body of T12 to L3, K113725)."""
 
 END_DEFORMATION = {"vertebra": 0.03, "femur": 0.045, "radius": 0.03, "tibia": 0.03}
 """End of nonlinear loading: beyond the deformation of each site's criterion; small strains are assumed up to 4 %."""
@@ -125,7 +121,7 @@ def analyse(
         bmd=measures,
         model=model,
         strengths=strengths,
-        risk=_risk(specimen, measures, strengths, study.acquisition.subject),
+        risk=site_risk(specimen, measures, strengths, study.acquisition.subject, model.load_case),
         quality=quality.merged(checks.lines),
     ), fields
 
@@ -144,10 +140,13 @@ def _load(
 ) -> tuple[SiteFields, ModelRecord, tuple[Strength, ...], QualityReport]:
     chosen, site = settings.model, specimen.site
     case = load_case.load_case(chosen.load_case, site)
-    law = material.law(chosen.law or material.DEFAULT_LAW[site.value])
+    nonlinear = chosen.analysis == "nonlinear"
+    law = material.law(chosen.law) if chosen.law else material.usual_law(site.value, nonlinear)
     voxel = chosen.voxel_mm or load_case.DEFAULT_VOXEL_MM[site]
     callback(f"{specimen.name}: finite-element model", 0.0)
-    aligned = resample(_converted(density, chosen.conversions), specimen, voxel, case.regions)
+    conversions = chosen.conversions or (() if chosen.law else material.usual_conversions(density.quantity, law))
+    loaded_frame = specimen.local_to_ras if case.frame is None else case.frame(specimen, chosen)
+    aligned = resample(_converted(density, conversions), specimen, voxel, case.regions, loaded_frame)
     materials = material.map_density(aligned.density, aligned.regions, law.id)
     loaded = load_case.build(case, aligned, materials, chosen)
     solver = settings.solver
@@ -157,7 +156,6 @@ def _load(
     )
     fields = strength.element_fields(loaded.model, solution)
     loading = Loading(loaded.loaded_set, loaded.height_mm, loaded.bone)
-    nonlinear = chosen.analysis == "nonlinear"
     failure = _fail(loaded, law, settings, specimen, callback) if nonlinear else None
     criteria = chosen.criteria or strength.DEFAULT_CRITERIA[site.value, chosen.analysis]
     if nonlinear and not chosen.criteria:
@@ -172,7 +170,7 @@ def _load(
     record = _model_record(loaded, solution, materials, case.source, chosen.analysis)
     if failure:
         record = dataclasses.replace(record, numbers={**record.numbers, **_nonlinear_numbers(failure)})
-    report = QualityReport((*materials.quality, *_loading_lines(failure)))
+    report = QualityReport((*materials.quality, *_conversion_lines(conversions), *_loading_lines(failure)))
     return SiteFields(specimen, aligned, loaded, solution, fields, failure), record, strengths, report
 
 
@@ -202,6 +200,20 @@ def _fail(
 
 def _nonlinear_numbers(failure: NonlinearSolution) -> dict[str, float]:
     return {f"nonlinear_{name}": value for name, value in failure.numbers.items()}
+
+
+def _conversion_lines(conversions: tuple[str, ...]) -> tuple[QualityLine, ...]:
+    if not conversions:
+        return ()
+    rows = [conversion(name) for name in conversions]
+    return (
+        QualityLine(
+            "DENSITY_CONVERSION",
+            Outcome.PASS,
+            "; ".join(f"{row.id} ({row.source})" for row in rows),
+            "a published conversion from the calibration's density to the law's",
+        ),
+    )
 
 
 def _loading_lines(failure: NonlinearSolution | None) -> tuple[QualityLine, ...]:
@@ -253,17 +265,3 @@ def _model_record(
         solver=dict(solved),
         sources=(materials.source, source),
     )
-
-
-def _risk(
-    specimen: Specimen, measures: tuple[Measure, ...], strengths: tuple[Strength, ...], subject: Subject
-) -> tuple[RiskLine, ...]:
-    if specimen.site is not Site.VERTEBRA or not strengths:
-        return ()
-    lines = []
-    force = strengths[0].force_n
-    if specimen.level in CLASSIFIED_LEVELS and subject.sex in (Sex.FEMALE, Sex.MALE):
-        lines.append(risk.classify("spine strength", force, subject.sex.value))
-    if subject.weight_kg and subject.height_m and specimen.level in CLASSIFIED_LEVELS:
-        lines.append(risk.spine_load_to_strength(subject.weight_kg, subject.height_m, force))
-    return tuple(lines)

@@ -52,7 +52,13 @@ class AlignedSpecimen:
         return np.isin(self.regions.array, values)
 
 
-def resample(density: Volume, specimen: Specimen, voxel_mm: float, keep: tuple[str, ...] = ()) -> AlignedSpecimen:
+def resample(
+    density: Volume,
+    specimen: Specimen,
+    voxel_mm: float,
+    keep: tuple[str, ...] = (),
+    frame: FloatArray | None = None,
+) -> AlignedSpecimen:
     """Resample density and regions into the local frame.
 
     Parameters
@@ -65,6 +71,8 @@ def resample(density: Volume, specimen: Specimen, voxel_mm: float, keep: tuple[s
         Edge of the cubic voxels [mm].
     keep
         Region names to keep; all when empty.
+    frame
+        (4, 4) axes of the new grid to RAS; the specimen's own when left out.
 
     Returns
     -------
@@ -87,7 +95,7 @@ def resample(density: Volume, specimen: Specimen, voxel_mm: float, keep: tuple[s
     wanted = np.isin(specimen.regions.array, list(names))
     if not wanted.any():
         raise AnatomyError(f"{specimen.name} has no voxel in {', '.join(names.values()) or 'any region'}")
-    grid = _local_grid(specimen, wanted, voxel_mm)
+    grid = _local_grid(specimen, wanted, voxel_mm, specimen.local_to_ras if frame is None else frame)
     # a rim of two voxels keeps interpolation at the surface inside the crop
     box = bounding_box(wanted, (2, 2, 2))
     cropped = crop(density, box)
@@ -101,9 +109,8 @@ def resample(density: Volume, specimen: Specimen, voxel_mm: float, keep: tuple[s
     )
 
 
-def _local_grid(specimen: Specimen, mask: Array, voxel_mm: float) -> Grid:
+def _local_grid(specimen: Specimen, mask: Array, voxel_mm: float, frame: FloatArray) -> Grid:
     ras = specimen.regions.grid.to_ras(np.argwhere(mask)[:, ::-1].astype(np.float64))
-    frame = specimen.local_to_ras
     local = (ras - frame[:3, 3]) @ frame[:3, :3]
     half = 0.5 * max(specimen.regions.spacing_mm)
     # centred on the origin of the frame, so that a rigid motion of the scan moves the grid with the bone

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from BoneStrengthFEALib.anatomy.specimen import Site, Specimen
-from BoneStrengthFEALib.bmd.vertebra import measure_vertebra
+from BoneStrengthFEALib.bmd.compartments import density_measures, split
+from BoneStrengthFEALib.bmd.vertebra import SOURCE, measure_vertebra
 from BoneStrengthFEALib.calibration.record import Calibration
 from BoneStrengthFEALib.errors import CalibrationError
 from BoneStrengthFEALib.measure import Measure
 from BoneStrengthFEALib.volume import Volume, require_same_grid
+
+ANALYSED = 1
+"""Region value of what is analysed."""
 
 
 def measure(density: Volume, specimen: Specimen, calibration: Calibration) -> tuple[Measure, ...]:
@@ -24,7 +30,7 @@ def measure(density: Volume, specimen: Specimen, calibration: Calibration) -> tu
 
     Returns
     -------
-    The site's measures; an empty tuple for a site without density measures.
+    The site's measures: compartments, BMC and volume of the analysed region, at the spine the standard region first.
 
     Raises
     ------
@@ -40,4 +46,5 @@ def measure(density: Volume, specimen: Specimen, calibration: Calibration) -> tu
     require_same_grid(density, specimen.regions, "the density and the specimen")
     if specimen.site is Site.VERTEBRA:
         return measure_vertebra(density, specimen, calibration)
-    return ()
+    analysed = np.asarray(specimen.regions.array == ANALYSED)
+    return tuple(density_measures(density, split(analysed, density), calibration, SOURCE))

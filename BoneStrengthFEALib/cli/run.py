@@ -145,7 +145,7 @@ def print_results(results: StudyResults, folder: Path) -> None:
     folder
         Result folder.
     """
-    print(f"{'bone':<8}{'failure load':>14}{'stiffness':>16}{'trabecular vBMD':>20}   class")
+    print(f"{'bone':<8}{'failure load':>14}{'stiffness':>16}{'density':>20}   class")
     for site in results.sites:
         if not site.strengths:
             print(f"{site.name:<8}refused: {'; '.join(line.check for line in site.quality.refused)}")

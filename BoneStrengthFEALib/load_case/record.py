@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from BoneStrengthFEALib.anatomy import AlignedSpecimen, Site
+from BoneStrengthFEALib.anatomy import AlignedSpecimen, Site, Specimen
 from BoneStrengthFEALib.fe_model import FeModel
 from BoneStrengthFEALib.material import MaterialMap
 from BoneStrengthFEALib.settings import ModelSettings
+from BoneStrengthFEALib.volume import FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +41,7 @@ class LoadedModel:
 
 
 Builder = Callable[[AlignedSpecimen, MaterialMap, ModelSettings], LoadedModel]
+Frame = Callable[[Specimen, ModelSettings], FloatArray]
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ class LoadCase:
         Citation and differences from it.
     build
         Makes the model.
+    frame
+        Axes the specimen is resampled into, when they are not its anatomical ones.
     """
 
     id: str
@@ -68,3 +72,4 @@ class LoadCase:
     regions: tuple[str, ...]
     source: str
     build: Builder
+    frame: Frame | None = None

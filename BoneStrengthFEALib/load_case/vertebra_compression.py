@@ -10,15 +10,15 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from BoneStrengthFEALib.anatomy import AlignedSpecimen, Site
 from BoneStrengthFEALib.errors import AnatomyError
-from BoneStrengthFEALib.fe_model import FeModel, NodeIds, Orthotropy, Prescribed, RigidPlaten, YieldStress
+from BoneStrengthFEALib.fe_model import FeModel, NodeIds, Prescribed, RigidPlaten
+from BoneStrengthFEALib.load_case.assembly import face_connected, face_nodes, padded_orthotropy, padded_yield
 from BoneStrengthFEALib.load_case.record import LoadCase, LoadedModel
 from BoneStrengthFEALib.material import MaterialMap, fixed_material
 from BoneStrengthFEALib.settings import ModelSettings
-from BoneStrengthFEALib.volume import Array, Grid
+from BoneStrengthFEALib.volume import Grid
 
 CAP_MM = 3.0
 """Default least cap thickness."""
@@ -66,7 +66,7 @@ def build_compression(
     cap_mm = CAP_MM if settings.cap_mm is None else settings.cap_mm
     voxel = aligned.density.spacing_mm[2]
     layers = max(round(cap_mm / voxel), 1)
-    bone = _face_connected(np.asarray(material.young_mpa > 0))
+    bone = face_connected(np.asarray(material.young_mpa > 0))
     height = _height_mm(bone, voxel)
     pad = ((layers, layers), (0, 0), (0, 0))
     # cut to the bone first: caps end exactly their thickness beyond it
@@ -85,20 +85,12 @@ def build_compression(
         np.where(cement, pmma.poisson, material.poisson),
         regions=regions,
         region_names=REGION_NAMES,
-        yield_stress=_padded_yield(material, bone, pad, (lowest, highest)),
-        orthotropy=_padded_orthotropy(material, bone, pad, (lowest, highest)),
+        yield_stress=padded_yield(material, bone, pad, (lowest, highest)),
+        orthotropy=padded_orthotropy(material, bone, pad, (lowest, highest)),
         removed_elements=int((material.young_mpa > 0).sum() - bone.sum()),
     )
-    bottom, top = _face_nodes(young[0] > 0, 0, model), _face_nodes(young[-1] > 0, bone.shape[0], model)
+    bottom, top = face_nodes(young[0] > 0, 0, model), face_nodes(young[-1] > 0, bone.shape[0], model)
     return LoadedModel(support(model, bottom, top, STRAIN * height), "top", height, bone, layers * voxel)
-
-
-def _face_connected(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    # elements joined by an edge or corner only are hinges without stiffness
-    pieces, count = ndimage.label(mask)
-    if count == 0:
-        raise AnatomyError("no bone is left to load; check the mask and the calibration")
-    return np.asarray(pieces == 1 + int(np.bincount(pieces.ravel())[1:].argmax()))
 
 
 def _height_mm(bone: npt.NDArray[np.bool_], voxel_mm: float) -> float:
@@ -125,39 +117,6 @@ def _caps(bone: npt.NDArray[np.bool_], reach: int) -> npt.NDArray[np.bool_]:
     below = (layer < first) & (first <= reach) & occupied
     above = (layer > last) & (last >= size - 1 - reach) & occupied
     return np.asarray(below | above)
-
-
-def _face_nodes(face: npt.NDArray[np.bool_], layer: int, model: FeModel) -> NodeIds:
-    _, rows, columns = model.node_shape
-    nodes = np.zeros((rows, columns), dtype=bool)
-    for j in (0, 1):
-        for i in (0, 1):
-            nodes[j : j + face.shape[0], i : i + face.shape[1]] |= face
-    return np.asarray(layer * rows * columns + np.flatnonzero(nodes), dtype=np.int64)
-
-
-def _padded_yield(
-    material: MaterialMap, bone: Array, pad: tuple[tuple[int, int], ...], cut: tuple[int, int]
-) -> YieldStress | None:
-    stress = material.yield_stress()
-    if stress is None:
-        return None
-    changes = {}
-    for field in dataclasses.fields(stress):
-        value = getattr(stress, field.name)
-        if isinstance(value, np.ndarray):
-            fill = np.inf if field.name in ("compression_mpa", "tension_mpa") else 0.0
-            changes[field.name] = np.where(bone, np.pad(value[cut[0] : cut[1] + 1], pad), fill)
-    return dataclasses.replace(stress, **changes)
-
-
-def _padded_orthotropy(
-    material: MaterialMap, bone: Array, pad: tuple[tuple[int, int], ...], cut: tuple[int, int]
-) -> Orthotropy | None:
-    if material.orthotropy is None:
-        return None
-    elements = np.pad(material.orthotropy.elements[cut[0] : cut[1] + 1], pad) & bone
-    return dataclasses.replace(material.orthotropy, elements=elements)
 
 
 def roller(model: FeModel, bottom: NodeIds, top: NodeIds, displacement_mm: float) -> FeModel:

@@ -268,6 +268,26 @@ _WAYS: dict[tuple[Quantity, Quantity], tuple[str, ...]] = {
 }
 
 
+def usual_conversions(quantity: Quantity, law: MaterialLaw) -> tuple[str, ...]:
+    """Published conversions from a kind of density to the one a law takes.
+
+    Parameters
+    ----------
+    quantity
+        Kind at hand.
+    law
+        Law.
+
+    Returns
+    -------
+    Ids in order, applied backward where only the other direction was published; empty when none is needed.
+    """
+    if law.quantity is None or quantity is law.quantity:
+        return ()
+    steps = _WAYS.get((quantity, law.quantity), ())
+    return tuple(step.removeprefix("the inverse of ").split(" (")[0] for step in steps)
+
+
 def _way(quantity: Quantity, law: MaterialLaw) -> str:
     steps = _WAYS.get((quantity, law.quantity)) if law.quantity else None
     if steps:

@@ -145,6 +145,25 @@ LAWS: tuple[MaterialLaw, ...] = VERTEBRA_LAWS + FEMUR_LAWS + LIMB_LAWS
 _BY_ID = {row.id: row for row in LAWS}
 DEFAULT_LAW = {"vertebra": "V1", "femur": "F2", "radius": "P1", "tibia": "P1"}
 """Law of each site when the settings name none."""
+YIELDING_LAW = {"femur": "F1-pw"}
+"""Law of a nonlinear analysis where the usual one has no yield stress."""
+
+
+def usual_law(site: str, nonlinear: bool) -> MaterialLaw:
+    """Law of a site when the settings name none.
+
+    Parameters
+    ----------
+    site
+        Site.
+    nonlinear
+        Whether yield stresses are needed.
+
+    Returns
+    -------
+    The row.
+    """
+    return law(YIELDING_LAW.get(site, DEFAULT_LAW[site]) if nonlinear else DEFAULT_LAW[site])
 
 
 def law(identifier: str) -> MaterialLaw:

@@ -8,12 +8,14 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from BoneStrengthFEALib.anatomy import AlignedSpecimen, Specimen
+from BoneStrengthFEALib.anatomy import AlignedSpecimen, Site, Specimen
 from BoneStrengthFEALib.volume import Array, FloatArray, Volume
 
-PIXEL_MM = 0.25
-FIELD_MM = 96.0
-"""Edge of the square that a slice picture shows."""
+SIDE = 384
+"""Pixels along an edge of a picture."""
+FIELD_MM = {Site.VERTEBRA: 96.0, Site.FEMUR: 168.0}
+"""Edge of the square that a picture shows [mm]."""
+OTHER_FIELD_MM = 96.0
 WINDOW_HU = (-250.0, 750.0)
 """Bone window."""
 COLOURS = {1: (255, 170, 40), 2: (90, 180, 255)}
@@ -74,12 +76,13 @@ def slice_pictures(ct: Volume, specimen: Specimen) -> dict[str, Image.Image]:
 
 
 def _slice(ct: Volume, specimen: Specimen, view: View) -> Image.Image:
-    size = int(FIELD_MM / PIXEL_MM)
-    offsets = (np.arange(size) + 0.5) * PIXEL_MM - FIELD_MM / 2
-    local = np.zeros((size, size, 3))
-    local[..., view.right[0]] = view.right[1] * offsets[None, :]
-    local[..., view.down[0]] = view.down[1] * offsets[:, None]
+    pixel = _pixel_mm(specimen)
+    offsets = (np.arange(SIDE) + 0.5 - SIDE / 2) * pixel
+    local = np.zeros((SIDE, SIDE, 3))
     frame = specimen.local_to_ras
+    local += _middle(specimen)
+    local[..., view.right[0]] += view.right[1] * offsets[None, :]
+    local[..., view.down[0]] += view.down[1] * offsets[:, None]
     places = ct.grid.to_ijk(local @ frame[:3, :3].T + frame[:3, 3])[..., ::-1]
     places = np.moveaxis(places, -1, 0)
     grey = ndimage.map_coordinates(ct.array.astype(np.float32), places, order=1, mode="constant", cval=-1000.0)
@@ -90,7 +93,23 @@ def _slice(ct: Volume, specimen: Specimen, view: View) -> Image.Image:
             (specimen.regions.array == value).astype(np.float32), places, order=1, mode="constant"
         )
         pixels[_outline(soft >= 0.5)] = colour
-    return _annotated(Image.fromarray(pixels), view, PIXEL_MM)
+    return _annotated(Image.fromarray(pixels), view.letters, pixel)
+
+
+def _pixel_mm(specimen: Specimen) -> float:
+    return FIELD_MM.get(specimen.site, OTHER_FIELD_MM) / SIDE
+
+
+def _middle(specimen: Specimen) -> FloatArray:
+    """Middle of the analysed region in the local frame [mm]."""
+    ras = specimen.regions.grid.to_ras(np.argwhere(specimen.regions.array == 1)[:, ::-1].mean(axis=0))
+    frame = specimen.local_to_ras
+    return np.asarray((ras - frame[:3, 3]) @ frame[:3, :3])
+
+
+def _model_letters(specimen: Specimen, view: View) -> tuple[str, ...]:
+    # the axes of other models than the vertebra's are those of the load
+    return view.letters if specimen.site is Site.VERTEBRA else ("", "", "", "")
 
 
 def _outline(mask: Array) -> Array:
@@ -127,7 +146,13 @@ def strain_pictures(
         "strain_sagittal": (VIEWS[2], field[::-1, ::-1, middle[2]], region[::-1, ::-1, middle[2]]),
         "strain_coronal": (VIEWS[1], field[::-1, middle[1], ::-1], region[::-1, middle[1], ::-1]),
     }
-    return {name: _field_picture(view, cut, bone, (top, voxel)) for name, (view, cut, bone) in cuts.items()}
+    scale = (top, voxel / _pixel_mm(aligned.specimen))
+    return {
+        name: _with_scale(
+            _annotated(_field_picture(cut, bone, scale), _model_letters(aligned.specimen, view), voxel / scale[1]), top
+        )
+        for name, (view, cut, bone) in cuts.items()
+    }
 
 
 def failed_pictures(
@@ -153,12 +178,16 @@ def failed_pictures(
     pixels[...] = PAPER
     for mask, colour in ((bone, (120, 124, 130)), (compression & bone, FAILED[0]), (tension & bone, FAILED[1])):
         pixels[mask] = colour
-    voxel = aligned.density.spacing_mm[0]
+    pixel = _pixel_mm(aligned.specimen)
+    factor = aligned.density.spacing_mm[0] / pixel
     cuts = {
         "failed_sagittal": (VIEWS[2], pixels[::-1, ::-1, middle[2]]),
         "failed_coronal": (VIEWS[1], pixels[::-1, middle[1], ::-1]),
     }
-    return {name: _with_legend(_annotated(_scaled(cut, voxel), view, PIXEL_MM)) for name, (view, cut) in cuts.items()}
+    return {
+        name: _with_legend(_annotated(_scaled(cut, factor), _model_letters(aligned.specimen, view), pixel))
+        for name, (view, cut) in cuts.items()
+    }
 
 
 def _with_legend(image: Image.Image) -> Image.Image:
@@ -170,23 +199,22 @@ def _with_legend(image: Image.Image) -> Image.Image:
     return image
 
 
-def _scaled(pixels: Array, voxel: float) -> Image.Image:
-    side, factor = int(FIELD_MM / PIXEL_MM), voxel / PIXEL_MM
+def _scaled(pixels: Array, factor: float) -> Image.Image:
     size = (round(pixels.shape[1] * factor), round(pixels.shape[0] * factor))
     image = Image.fromarray(np.ascontiguousarray(pixels)).resize(size, Image.Resampling.NEAREST)
-    canvas = Image.new("RGB", (side, side), PAPER)
-    canvas.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
+    canvas = Image.new("RGB", (SIDE, SIDE), PAPER)
+    canvas.paste(image, ((SIDE - image.width) // 2, (SIDE - image.height) // 2))
     return canvas
 
 
-def _field_picture(view: View, cut: FloatArray, bone: Array, scale: tuple[float, float]) -> Image.Image:
-    top, voxel = scale
+def _field_picture(cut: FloatArray, bone: Array, scale: tuple[float, float]) -> Image.Image:
+    top, factor = scale
     pixels = np.zeros((*cut.shape, 3), dtype=np.uint8)
     pixels[...] = PAPER
     pixels[np.isfinite(cut) & ~bone] = (120, 124, 130)
     inside = np.isfinite(cut) & bone
     pixels[inside] = _heat(cut[inside] / max(top, 1e-12))
-    return _with_scale(_annotated(_scaled(pixels, voxel), view, PIXEL_MM), top)
+    return _scaled(pixels, factor)
 
 
 def _heat(share: FloatArray) -> Array:
@@ -212,7 +240,7 @@ def _with_scale(image: Image.Image, top: float) -> Image.Image:
     return image
 
 
-def _annotated(image: Image.Image, view: View, pixel_mm: float) -> Image.Image:
+def _annotated(image: Image.Image, letters: tuple[str, ...], pixel_mm: float) -> Image.Image:
     draw = ImageDraw.Draw(image)
     font = ImageFont.load_default(FONT_SIZE)
     middle_x, middle_y = image.width // 2, image.height // 2
@@ -222,7 +250,7 @@ def _annotated(image: Image.Image, view: View, pixel_mm: float) -> Image.Image:
         (middle_x, 6, "ma"),
         (middle_x, image.height - 6, "md"),
     )
-    for letter, (x, y, anchor) in zip(view.letters, places, strict=True):
+    for letter, (x, y, anchor) in zip(letters, places, strict=True):
         draw.text((x, y), letter, fill=INK, font=font, anchor=anchor, stroke_width=2, stroke_fill=PAPER)
     length = int(BAR_MM / pixel_mm)
     y = image.height - 16
