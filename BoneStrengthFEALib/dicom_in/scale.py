@@ -14,13 +14,15 @@ AIR_EXPECTED = (-1040.0, -960.0)
 """Air is -1000 HU by definition; scanners keep it within a few tens."""
 FEWEST = 0.01
 """Share of voxels that a peak needs to be judged."""
-TISSUE = (-650.0, 400.0)
+TISSUE = (-600.0, 400.0)
 """Between lung and bone."""
 TISSUE_EXPECTED = (-160.0, 130.0)
 """From fat (-120 to -60 HU) to muscle, blood and organs with contrast medium."""
 TISSUE_IMPOSSIBLE = -250.0
 """No tissue of which a body has much lies between lung and this."""
-SAMPLE = 4_000_000
+SAMPLE = 500_000
+FLANK = 4
+"""Bins on both sides that must hold less than a peak."""
 
 
 def scale_lines(ct: Volume) -> tuple[QualityLine, ...]:
@@ -46,14 +48,18 @@ def scale_lines(ct: Volume) -> tuple[QualityLine, ...]:
 
 
 def _peak(values: FloatArray, low: float, high: float) -> float | None:
-    counts, edges = np.histogram(values, bins=round((high - low) / BIN_HU), range=(low, high))
-    if values.size == 0 or counts.sum() < FEWEST * values.size:
+    beyond = FLANK * BIN_HU
+    bins = round((high - low) / BIN_HU) + 2 * FLANK
+    counts, edges = np.histogram(values, bins=bins, range=(low - beyond, high + beyond))
+    if values.size == 0 or counts[FLANK:-FLANK].sum() < FEWEST * values.size:
         return None
     # neighbours count too, so that noise does not choose the bin
     smooth = np.convolve(counts, (1, 2, 3, 2, 1), mode="same")
-    place = int(np.argmax(smooth))
-    # at the edge it is the flank of a peak outside
-    return None if place in (0, len(counts) - 1) else float(edges[place] + BIN_HU / 2)
+    place = FLANK + int(np.argmax(smooth[FLANK:-FLANK]))
+    # the flank of a peak that lies outside is no peak
+    if smooth[place] < smooth[place - FLANK : place + FLANK + 1].max():
+        return None
+    return float(edges[place] + BIN_HU / 2)
 
 
 def _air_line(air: float) -> QualityLine:
