@@ -34,10 +34,27 @@ def commands() -> tuple[ModuleType, ...]:
         report,
         retrieve,
         run,
+        send,
+        service,
         sign,
     )
 
-    return (run, retrieve, gate, case, cohort, precision, report, sign, demo, pseudonymise, fetch_data, info)
+    return (
+        run,
+        retrieve,
+        gate,
+        case,
+        cohort,
+        precision,
+        report,
+        sign,
+        send,
+        service,
+        demo,
+        pseudonymise,
+        fetch_data,
+        info,
+    )
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -9,7 +9,7 @@ from typing import NoReturn
 from BoneStrengthFEALib.cli.progress_bar import make_progress
 from BoneStrengthFEALib.cli.source_arguments import add_query_arguments, local_ct
 from BoneStrengthFEALib.cli.study_arguments import add_study_arguments, settings_of, study_of
-from BoneStrengthFEALib.errors import InputError
+from BoneStrengthFEALib.errors import BoneStrengthError, DependencyError, InputError, OutputError
 from BoneStrengthFEALib.output_folder import check_target, filling
 from BoneStrengthFEALib.progress import no_progress
 from BoneStrengthFEALib.results import StudyResults
@@ -81,6 +81,9 @@ def add_output_arguments(parser: argparse.ArgumentParser, default: Path | None =
     output.add_argument(
         "--dicom", action="store_true", help="write DICOM SEG, SR and PDF too (with --images the density map)"
     )
+    output.add_argument(
+        "--refusal-report", action="store_true", help="write a report with the reasons when the examination is refused"
+    )
     output.add_argument("--images", action="store_true", help="write density volume and regions as NIfTI too")
     output.add_argument("--progress-lines", action="store_true", help="print progress as lines for a parent process")
 
@@ -99,10 +102,26 @@ def run(arguments: argparse.Namespace) -> int:
     """
     check_target(arguments.out, arguments.overwrite)
     settings = settings_of(arguments)
+    study: Study | None = None
     with local_ct(arguments) as local:
-        results = run_study(study_of(local), settings, local)
+        try:
+            study = study_of(local)
+            results = run_study(study, settings, local)
+        except BoneStrengthError as error:
+            if arguments.refusal_report and not isinstance(error, (InputError, OutputError, DependencyError)):
+                _report_refusal(study, settings, error, arguments)
+            raise
     print_results(results, arguments.out)
     return 0
+
+
+def _report_refusal(
+    study: Study | None, settings: Settings, error: BoneStrengthError, arguments: argparse.Namespace
+) -> None:
+    from BoneStrengthFEALib.refusal_files import write_refusal
+
+    with filling(arguments.out, arguments.overwrite) as folder:
+        write_refusal(study, settings, error, folder, arguments.dicom)
 
 
 def run_study(study: Study, settings: Settings, arguments: argparse.Namespace) -> StudyResults:

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from BoneStrengthFEALib.atomic_files import write_bytes, write_text
-from BoneStrengthFEALib.dicom_out.encapsulated_pdf import encapsulated_pdf
-from BoneStrengthFEALib.dicom_out.origin import NAMESPACE, origin_of
+from BoneStrengthFEALib.dicom_out.origin import NAMESPACE
 from BoneStrengthFEALib.dicom_out.write import FOLDER, save
 from BoneStrengthFEALib.errors import InputError
 from BoneStrengthFEALib.results_reading import read_results
@@ -153,8 +152,13 @@ def _signed_pdf(folder: Path, report: Path, signature: Signature) -> Path:
     pdf = render_pdf(results, folder, signed=by)
     path = folder / "report_signed.pdf"
     write_bytes(path, pdf)
-    before = pydicom.dcmread(report, stop_before_pixels=True)
-    data = encapsulated_pdf(origin_of(results), results, path, int(before.SeriesNumber))
+    # from the preliminary object: the images may be gone by now
+    before = pydicom.dcmread(report)
+    before.decode()
+    data = copy.deepcopy(before)
+    data.EncapsulatedDocument, data.EncapsulatedDocumentLength = pdf + b"\0" * (len(pdf) % 2), len(pdf)
+    digits = "".join(c for c in signature.utc[:19] if c.isdigit())
+    data.ContentDate, data.ContentTime = digits[:8], digits[8:14]
     uid = _uid(str(before.SOPInstanceUID), signature)
     data.SOPInstanceUID = data.file_meta.MediaStorageSOPInstanceUID = uid
     data.InstanceNumber = 2
