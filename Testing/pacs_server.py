@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import socket
 import ssl
 import subprocess
@@ -79,7 +80,8 @@ class Orthanc:
 @contextlib.contextmanager
 def orthanc(folder: Path, tls: Path | None = None) -> Iterator[Orthanc]:
     """Start the archive on free ports of this machine, stop it afterwards."""
-    program = require_executable("Orthanc", "orthanc")
+    # Debian keeps it where not every PATH looks
+    program = require_executable("Orthanc" if shutil.which("Orthanc") else "/usr/sbin/Orthanc", "orthanc")
     assert Path(PLUGIN).is_file(), "the Debian package orthanc-dicomweb is missing"
     http, dicom, move = free_port(), free_port(), free_port()
     us = {"AET": OUR_AET, "Host": "127.0.0.1", "Port": move, "AllowEcho": True, "AllowFind": True, "AllowGet": True}
