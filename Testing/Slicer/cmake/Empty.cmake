@@ -1,0 +1,1 @@
+# nothing: what Slicer does here needs Slicer

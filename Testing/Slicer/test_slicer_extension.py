@@ -1,0 +1,259 @@
+"""The extension as it is installed, the batch script, the Segment Editor effect's algorithm, the DICOM plugin's readers."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from external_tools import require_executable, require_module
+
+require_module("slicer")
+require_module("PySide6.QtWidgets")
+import slicer
+import slicer_scene
+import stand_in
+
+from BoneStrengthFEALib.cli.demo import demo_study
+from BoneStrengthFEALib.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[2]
+MODULE_FOLDER = ROOT / "BoneStrengthFEA"
+SCRIPTS = ROOT / "Resources" / "Scripts"
+
+
+@pytest.fixture(scope="module")
+def module(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return stand_in.install(tmp_path_factory.mktemp("slicer"))
+
+
+def test_the_installed_tree_is_whole_and_runs(tmp_path: Path) -> None:
+    cmake = require_executable("cmake", "cmake")
+    build, prefix = tmp_path / "build", tmp_path / "installed"
+    configure = [cmake, "-S", ROOT, "-B", build, f"-DSlicer_DIR={ROOT / 'Testing' / 'Slicer' / 'cmake'}",
+                 f"-DCMAKE_INSTALL_PREFIX={prefix}", "-DBUILD_TESTING=ON"]  # fmt: skip
+    subprocess.run(configure, check=True, capture_output=True, timeout=120)
+    subprocess.run([cmake, "--install", build], check=True, capture_output=True, timeout=120)
+    tree = prefix / "lib" / "Slicer" / "qt-scripted-modules"
+
+    def files(folder: Path) -> set[str]:
+        found = (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+        return {path.relative_to(folder).as_posix() for path in found if path.name != "CMakeLists.txt"}
+
+    assert files(tree / "BoneStrengthFEALib") == files(ROOT / "BoneStrengthFEALib")
+    own = {name for name in files(tree) if not name.startswith("BoneStrengthFEALib/")}
+    assert own == files(MODULE_FOLDER)
+    code = """
+import sys
+sys.path[:0] = [sys.argv[2], sys.argv[3]]
+sys.modules.pop("BoneStrengthFEALib", None)
+import slicer_scene
+from pathlib import Path
+slicer_scene.MODULE = Path(sys.argv[2]) / "BoneStrengthFEA.py"
+module = slicer_scene.load_module()
+import BoneStrengthFEALib, BoneStrengthFEAPanel
+for package in (BoneStrengthFEALib, BoneStrengthFEAPanel):
+    assert Path(package.__file__).is_relative_to(Path(sys.argv[2])), package.__file__
+from BoneStrengthFEAPanel import sample_data
+from BoneStrengthFEALib.settings import Settings
+from BoneStrengthFEALib.settings_override import override
+ct, bones, tissues, bodies = sample_data.load()
+logic = module.BoneStrengthFEALogic()
+settings = override(Settings(), ["model.voxel_mm=4"])
+folder = logic.process(ct, (bones, ["vertebrae_L2"]), tissues, bodyNode=bodies, settings=settings)
+assert (folder / "report.html").is_file() and len(logic.cases()) == 1
+print("ran from", tree := sys.argv[2])
+"""
+    call = [sys.executable, "-c", code, "x", str(tree), str(Path(__file__).parent)]
+    run = subprocess.run(call, cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False)
+    assert run.returncode == 0, run.stderr[-3000:]
+    assert "ran from" in run.stdout
+
+
+def test_the_module_folder_holds_only_modules() -> None:
+    names = {path.stem for path in MODULE_FOLDER.glob("*.py")}
+    assert names == {"BoneStrengthFEA", "SegmentEditorIsolateBone", "DICOMBoneStrengthFEAPlugin"}
+    for name in names:
+        assert f"class {name}" in (MODULE_FOLDER / f"{name}.py").read_text(encoding="utf-8")
+
+
+def test_catalogue_entry_and_icon() -> None:
+    from PIL import Image
+
+    entry = json.loads((ROOT / "BoneStrengthFEA.json").read_text(encoding="utf-8"))
+    assert entry["scm_url"].endswith("/SlicerBoneStrengthFEA.git")
+    assert entry["category"] == "Quantification"
+    with Image.open(MODULE_FOLDER / "Resources" / "Icons" / "BoneStrengthFEA.png") as icon:
+        assert icon.size == (128, 128)
+    text = (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
+    assert "US9848818" in text
+    assert "US11850061" in text
+
+
+def test_batch_runs_a_folder_resumes_and_says_what_failed(module: Any, tmp_path: Path) -> None:
+    data = ROOT / "BoneStrengthFEALib" / "data" / "spine_totalseg"
+    good, bad = tmp_path / "in" / "case 1", tmp_path / "in" / "case 2"
+    good.mkdir(parents=True)
+    bad.mkdir()
+    for source, target in (("example_ct", "ct"), ("example_ct_seg_fast", "tissues")):
+        shutil.copy(data / f"{source}.nii.gz", good / f"{target}.nii.gz")
+    from BoneStrengthFEALib.image_files import write_volume
+
+    study = demo_study(("L2",))
+    one = (np.asarray(study.labels.volume.array) == 30).astype(np.int16) * 30
+    write_volume(study.labels.volume.with_array(one), good / "labels.nii.gz")
+    (good / "subject.json").write_text('{"sex": "F", "age_years": 70}', encoding="utf-8")
+    shutil.copy(data / "example_ct.nii.gz", bad / "ct.nii.gz")
+    (tmp_path / "settings.json").write_text('{"model": {"voxel_mm": 4}}', encoding="utf-8")
+    slicer_scene.new_scene()
+    sys.modules["BoneStrengthFEA"] = module
+    call = [str(tmp_path / "in"), str(tmp_path / "out"), "--settings", str(tmp_path / "settings.json")]
+
+    def run() -> int:
+        script = SCRIPTS / "batch_folder.py"
+        scope: dict[str, Any] = {"__name__": "batch_folder"}
+        exec(compile(script.read_text(encoding="utf-8"), str(script), "exec"), scope)
+        return int(scope["main"](call))
+
+    assert run() == 1
+    with (tmp_path / "out" / "summary.csv").open(encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [(row["case"], row["status"]) for row in rows] == [("case 1", "done"), ("case 2", "failed")]
+    assert float(rows[0]["failure_load_n"]) > 0
+    assert "labels" in rows[1]["message"]
+    report = tmp_path / "out" / "case 1" / "report.html"
+    written = report.stat().st_mtime_ns
+    shutil.rmtree(bad)
+    assert run() == 0
+    assert report.stat().st_mtime_ns == written, "a case that was done is not run again"
+
+
+def test_a_click_isolates_the_bone_a_person_segmented(module: Any) -> None:
+    from SegmentEditorIsolateBoneLib.isolation import isolate
+
+    study = demo_study(("L1", "L2", "L3"))
+    assert study.parts is not None
+    bodies = study.parts.mask("vertebrae_body").array > 0
+    for name in ("vertebrae_L1", "vertebrae_L2", "vertebrae_L3"):
+        wanted = study.labels.mask(name).array > 0
+        click = np.argwhere(wanted & bodies).mean(axis=0)[::-1]
+        found = isolate(study.ct, click) > 0
+        # 3 mm slices: facet joints are not resolved, so the arch of a neighbour may come along
+        assert 2 * (found & wanted).sum() / (found.sum() + wanted.sum()) > 0.7, name
+        body = wanted & bodies
+        assert (found & body).sum() / body.sum() > 0.85, name
+    with pytest.raises(InputError, match="no bone above"):
+        isolate(study.ct, (1, 1, 1))
+    with pytest.raises(InputError, match="outside"):
+        isolate(study.ct, (-5, 1, 1))
+
+
+def test_two_balls_that_touch_are_split_and_a_shell_is_filled() -> None:
+    sys.path.insert(0, str(MODULE_FOLDER))
+    from SegmentEditorIsolateBoneLib.isolation import isolate
+
+    from BoneStrengthFEALib.volume import Quantity, Volume
+
+    spacing = np.array([1.0, 0.8, 1.25])  # i, j, k
+    k, j, i = np.indices((60, 90, 100))
+    mm = np.stack([i * spacing[0], j * spacing[1], k * spacing[2]])
+
+    def ball(centre: tuple[float, float, float], radius: float) -> Any:
+        return np.linalg.norm(mm - np.reshape(centre, (3, 1, 1, 1)), axis=0) <= radius
+
+    left, right = ball((35.0, 36.0, 37.0), 15.0), ball((63.0, 36.0, 37.0), 14.0)
+    hu = np.full(left.shape, -50.0)
+    hu[left | right] = 400.0
+    hu[ball((35.0, 36.0, 37.0), 11.0)] = 20.0  # marrow below the threshold
+    ct = Volume(hu, np.diag([*spacing, 1.0]), Quantity.HU)
+    found = isolate(ct, (35.0, 45.0, 29.6)) > 0
+    assert (found & left).sum() / left.sum() > 0.97
+    assert (found & right & ~left).sum() / right.sum() < 0.06
+
+
+def test_our_segmentation_and_report_come_back_from_dicom(module: Any, tmp_path: Path) -> None:
+    require_module("highdicom")
+    plugin = _plugin()
+    source, mask = _seg(tmp_path)
+    slicer_scene.new_scene()
+    node = plugin.segmentationFromSeg(str(source), "ours")
+    assert node.GetSegmentation().GetNthSegment(0).GetName() == "L2"
+    points = slicer.vtkOrientedImageData()
+    node.GetBinaryLabelmapRepresentation(node.GetSegmentation().GetNthSegmentID(0), points)
+    import vtk
+    from vtkmodules.util.numpy_support import vtk_to_numpy
+
+    matrix = vtk.vtkMatrix4x4()
+    points.GetImageToWorldMatrix(matrix)
+    columns, rows, slices = points.GetDimensions()
+    found = vtk_to_numpy(points.GetPointData().GetScalars()).reshape(slices, rows, columns)
+    first = points.GetExtent()[::2]
+    ijk = np.argwhere(found > 0)[:, ::-1] + np.array(first)
+    ras = ijk @ slicer.util.arrayFromVTKMatrix(matrix)[:3, :3].T + slicer.util.arrayFromVTKMatrix(matrix)[:3, 3]
+    # LPS positions are i*0.7+11, j*0.9-23, k*2.5+41 mm; RAS turns the first two round
+    k, j, i = np.argwhere(mask).T
+    expected = np.stack([-(i * 0.7 + 11), -(j * 0.9 - 23), k * 2.5 + 41], axis=1)
+    assert np.allclose(np.sort(ras, axis=0), np.sort(expected, axis=0), atol=1e-6)
+    assert np.allclose(ras[np.lexsort(ras.T)], expected[np.lexsort(expected.T)], atol=1e-6)
+
+
+def _plugin() -> Any:
+    library = types.ModuleType("DICOMLib")
+
+    class Base:
+        def __init__(self) -> None:
+            self.tags: dict[str, str] = {}
+
+    library.DICOMLoadable = type("DICOMLoadable", (), {})  # type: ignore[attr-defined]
+    library.DICOMPlugin = Base  # type: ignore[attr-defined]
+    sys.modules["DICOMLib"] = library
+    import DICOMBoneStrengthFEAPlugin
+
+    return DICOMBoneStrengthFEAPlugin
+
+
+def _seg(folder: Path) -> tuple[Path, Any]:
+    import highdicom
+    import pydicom
+    from pydicom.sr.codedict import codes
+
+    study, series, frame = (pydicom.uid.generate_uid() for _ in range(3))
+    images = []
+    for k in range(4):
+        image = pydicom.Dataset()
+        image.file_meta = pydicom.dataset.FileMetaDataset()
+        image.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+        image.SOPClassUID, image.SOPInstanceUID = pydicom.uid.CTImageStorage, pydicom.uid.generate_uid()
+        image.StudyInstanceUID, image.SeriesInstanceUID, image.FrameOfReferenceUID = study, series, frame
+        image.PatientID = image.PatientName = "T"
+        image.PatientBirthDate = image.PatientSex = image.StudyDate = image.StudyTime = image.StudyID = ""
+        image.AccessionNumber = image.ReferringPhysicianName = ""
+        image.Modality, image.SeriesNumber, image.InstanceNumber = "CT", 1, k + 1
+        image.Rows, image.Columns, image.PixelSpacing, image.SliceThickness = 5, 6, [0.9, 0.7], 2.5
+        image.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+        image.ImagePositionPatient = [11.0, -23.0, 41.0 + 2.5 * k]
+        image.PositionReferenceIndicator = ""
+        images.append(image)
+    mask = np.zeros((4, 5, 6), np.uint8)
+    mask[1:3, 2:4, 1:5] = 1
+    mask[2, 1, 2] = 1
+    segment = highdicom.seg.SegmentDescription(
+        1, "L2", codes.SCT.MorphologicallyAbnormalStructure, codes.SCT.Bone,
+        highdicom.seg.SegmentAlgorithmTypeValues.MANUAL)  # fmt: skip
+    seg = highdicom.seg.Segmentation(
+        images, mask, highdicom.seg.SegmentationTypeValues.BINARY, [segment], pydicom.uid.generate_uid(), 2,
+        pydicom.uid.generate_uid(), 1, "BoneStrengthFEA", "x", "1", "1")  # fmt: skip
+    seg.save_as(folder / "seg.dcm")
+    return folder / "seg.dcm", mask
