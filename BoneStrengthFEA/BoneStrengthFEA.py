@@ -88,6 +88,7 @@ class BoneStrengthFEAParameterNode:
     capMm: float = 0.0
     analysis: str = "linear"
     shownCase: str = ""
+    sendTo: str = ""
 
 
 class BoneStrengthFEAWidget(PanelMixin, ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -269,6 +270,7 @@ class BoneStrengthFEALogic(ScriptedLoadableModuleLogic):
 
     def cancel(self):
         """End a running computation and remove its files; the scene is as before."""
+        self.runner.cancel()
         if self.job is not None:
             self.job.cancel()
             self.job = None
@@ -307,6 +309,24 @@ class BoneStrengthFEALogic(ScriptedLoadableModuleLogic):
             return False
         unpackFiles(node.GetText(), folder)
         return True
+
+    def send(self, caseId, destinations, onDone, onError):
+        """Send the results of a run with the command line, beside the application."""
+        from BoneStrengthFEALib.errors import InputError
+
+        if not destinations:
+            raise InputError(_("say where to send: pacs:NAME, fhir:NAME or folder:PATH"))
+        temporary = getattr(slicer.app, "temporaryPath", None) if hasattr(slicer, "app") else None
+        # it stays: what could not be delivered is tried again from there
+        folder = Path(tempfile.mkdtemp(prefix="BoneStrengthFEA-send-", dir=temporary))
+        self.writeFiles(caseId, folder)
+        lines = []
+        arguments = ["send", str(folder), *(word for name in destinations for word in ("--to", name))]
+        self.runner.start(
+            arguments,
+            lines.append,
+            lambda code: onDone("\n".join(lines)) if code == 0 else onError("\n".join(lines[-6:])),
+        )
 
 
 class BoneStrengthFEATest(ScriptedLoadableModuleTest):

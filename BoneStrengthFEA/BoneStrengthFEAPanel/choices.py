@@ -1,8 +1,5 @@
 """Choices of the panel, read from the library's registries: what the library gains appears without a change here."""
 
-import importlib
-import inspect
-
 ANALYSES = (("linear", "linear"), ("nonlinear", "nonlinear"))
 
 
@@ -15,17 +12,9 @@ def calibrationMethods():
 
 def phantoms():
     """Pairs (text, id) of the phantoms the library knows; empty when it knows none."""
-    for module, name in (
-        ("BoneStrengthFEALib.calibration.phantom_definition", "phantom_ids"),
-        ("BoneStrengthFEALib.calibration.phantom_definition", "PHANTOMS"),
-        ("BoneStrengthFEALib.calibration.phantoms", "PHANTOMS"),
-    ):
-        try:
-            found = getattr(importlib.import_module(module), name)
-        except (ImportError, AttributeError):
-            continue
-        return [(str(key), str(key)) for key in (found() if inspect.isroutine(found) else found)]
-    return []
+    from BoneStrengthFEALib.calibration.phantom_definition import shipped_phantoms
+
+    return [(name, name) for name in shipped_phantoms()]
 
 
 def laws(sites):

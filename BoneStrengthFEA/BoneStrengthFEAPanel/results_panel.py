@@ -1,6 +1,6 @@
 """Results in the panel: which run, its headline, and what of it is shown in the views."""
 
-import shutil
+import importlib.util
 from pathlib import Path
 
 import qt
@@ -66,10 +66,10 @@ class ResultsMixin:
         self._updating = False
         for button in (ui.reportButton, ui.pdfButton, ui.saveButton, ui.densityButton):
             button.enabled = bool(results)
-        ui.sendButton.enabled = bool(results) and sendCommand() is not None
+        ui.sendButton.enabled = bool(results) and canSend()
         ui.sendButton.toolTip = (
-            _("Send the DICOM results to the archive")
-            if sendCommand() is not None
+            _("Send the DICOM results and the FHIR bundle")
+            if canSend()
             else _("Sending is not part of this version of the library; save the files and send them from there")
         )
         self.onBoneChanged()
@@ -150,22 +150,19 @@ class ResultsMixin:
 
     def onSend(self, *_unused):
         with self.errorsShown(_("The results could not be sent.")):
-            folder = self.temporaryFolder()
-            try:
-                self.logic.writeFiles(self._lastCase(), folder)
-                sendCommand()(folder)
-                self.ui.stageLabel.text = _("Sent.")
-            finally:
-                shutil.rmtree(folder, ignore_errors=True)
+            words = [word.strip() for word in self._parameterNode.sendTo.split(",") if word.strip()]
+            self.logic.send(self._lastCase(), words, self._onSent, self.onFailed)
+            self.setRunning(True)
+            self.ui.stageLabel.text = _("sending")
+
+    def _onSent(self, text):
+        self.setRunning(False)
+        self.ui.stageLabel.text = _("Sent.") + "\n" + text
 
 
-def sendCommand():
-    """The library's function that sends a result folder to the configured archive, or None."""
-    try:
-        from BoneStrengthFEALib.transmit import send_folder
-    except ImportError:
-        return None
-    return send_folder
+def canSend():
+    """Whether this version of the library sends results."""
+    return importlib.util.find_spec("BoneStrengthFEALib.cli.send") is not None
 
 
 def headline(results):

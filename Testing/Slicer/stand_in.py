@@ -7,6 +7,7 @@ say. What it cannot show: PythonQt's conversions, real widgets' looks, module di
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import functools
 import json
 import sys
@@ -164,9 +165,9 @@ class qMRMLSegmentEditorWidget(QtWidgets.QWidget):
     def __getattr__(self, name: str) -> Any:
         if name in ("setMRMLScene", "setMRMLSegmentEditorNode", "setSegmentationNode", "setSourceVolumeNode",
                     "setupViewObservations", "removeViewObservations", "setActiveEffect", "setActiveEffectByName"):  # fmt: skip
-            return lambda *values: self.__dict__.update({name: values})
+            return lambda *values: self.__dict__.update({f"called {name}": values})
         if name == "activeEffect":
-            return lambda: self.__dict__.get("setActiveEffectByName", [None])[0]
+            return lambda: self.__dict__.get("called setActiveEffectByName", [None])[0]
         raise AttributeError(name)
 
 
@@ -386,8 +387,15 @@ class Application:
         return None
 
 
+def _keep_none() -> None:
+    """PySide6 releases None once too often on some paths; before Python 3.12 that ends in an abort at exit."""
+    if sys.version_info < (3, 12):
+        ctypes.c_ssize_t.from_address(id(None)).value += 1 << 40
+
+
 def install(folder: Path) -> types.ModuleType:
     """Put the stand-ins in place and import the module; returns it."""
+    _keep_none()
     if QtWidgets.QApplication.instance() is None:
         QtWidgets.QApplication([])
     if "qt" not in sys.modules or not hasattr(sys.modules["qt"], "QTimer"):
