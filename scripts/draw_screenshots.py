@@ -51,7 +51,7 @@ def actor(path: Path, table: vtk.vtkLookupTable) -> vtk.vtkActor:
     bone = vtk.vtkThreshold()
     bone.SetInputData(grid)
     bone.SetInputArrayToProcess(0, 0, 0, vtk.vtkDataObject.FIELD_ASSOCIATION_CELLS, "bone")
-    bone.SetLowerThreshold(0.5)
+    bone.SetUpperThreshold(0.5)
     bone.SetThresholdFunction(vtk.vtkThreshold.THRESHOLD_UPPER)
     plane = vtk.vtkPlane()
     plane.SetOrigin(grid.GetCenter())
