@@ -121,6 +121,23 @@ def test_a_case_above_the_memory_limit_is_refused_with_the_numbers(cohort: Path,
     assert "8.0 GB" in state.message
 
 
+def test_two_big_cases_do_not_run_together(cohort: Path, tmp_path: Path) -> None:
+    """Two slots, but memory for one: the intervals of the runs do not overlap."""
+    rows = [dict(zip(numbers(cohort)[0], row, strict=True)) for row in numbers(cohort)[1:4]]
+    for row in rows:
+        row |= {"ct": str(cohort.parent / row["ct"]), "labels": str(cohort.parent / row["labels"]), "memory_gb": "5"}
+    manifest = write_manifest(tmp_path / "m.csv", rows)
+    assert main(["cohort", str(manifest), str(tmp_path / "out"), "--slots", "2", "--memory-limit", "8"]) == 0
+    times = []
+    for name, (_, end) in states(tmp_path / "out").items():
+        state = read_state(tmp_path / "out" / "cases" / name)
+        assert state is not None
+        times.append((end - state.seconds, end))
+    times.sort()
+    # a run's last moments, after its state was measured, may touch the next one's start
+    assert all(second[0] >= first[1] - 0.5 for first, second in zip(times, times[1:], strict=False))
+
+
 def descendants(process: subprocess.Popen[bytes], text: str) -> list[psutil.Process]:
     try:
         children = psutil.Process(process.pid).children(recursive=True)
