@@ -135,3 +135,23 @@ def test_command_renders_and_refuses_another_person(tmp_path: Path, capsys: pyte
     write_results(other, prior / "results.json")
     assert main(["report", str(tmp_path), "--prior", str(prior)]) != 0
     assert "another patient" in capsys.readouterr().err
+
+
+def test_nobody_without_a_patient_id_is_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    results = made_up_results(tmp_path)
+    subject = dataclasses.replace(results.acquisition.subject, patient_id="")
+    nameless = dataclasses.replace(results, acquisition=dataclasses.replace(results.acquisition, subject=subject))
+    write_results(nameless, tmp_path / "results.json")
+    prior = tmp_path / "prior"
+    prior.mkdir()
+    write_results(nameless, prior / "results.json")
+    assert main(["report", str(tmp_path), "--prior", str(prior)]) == 2
+    assert "no patient ID" in capsys.readouterr().err
+
+
+def test_references_are_listed_once(tmp_path: Path) -> None:
+    text = text_of(write_pdf(made_up_results(tmp_path), tmp_path))
+    listed = text.split("References")[1].split("Provenance")[0]
+    assert listed.count("Crawford 2003") == 1
+    assert "ACR" in listed
+    assert "<h2>References</h2>" in write_html(made_up_results(tmp_path), tmp_path).read_text(encoding="utf-8")

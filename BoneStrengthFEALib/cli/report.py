@@ -43,6 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     """
     results = read_results(arguments.folder)
     before = read_results(arguments.prior) if arguments.prior else None
+    if before and not results.acquisition.subject.patient_id:
+        raise InputError("the results carry no patient ID, so nobody can tell whether the prior ones are of one person")
     if before and before.acquisition.subject.patient_id != results.acquisition.subject.patient_id:
         raise InputError("the prior results carry another patient ID; give an examination of the same person")
     for path in (write_html(results, arguments.folder), write_pdf(results, arguments.folder, before)):

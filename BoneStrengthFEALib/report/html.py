@@ -70,6 +70,7 @@ def render(results: StudyResults, folder: Path) -> str:
         _calibration(results),
         _quality("Examination and calibration checks", results.quality),
         _model(results.sites),
+        _references(results),
         _provenance(results),
         f"<footer>{escape(DISCLAIMER)} {escape(results.provenance.get('software', ''))}, "
         f"{escape(results.provenance.get('utc', ''))}</footer>",
@@ -252,6 +253,11 @@ def _model(sites: Sequence[SiteResult]) -> str:
     columns = ("Bone", "Law", "Load case", "Voxel", "Height", "Elements", "Iterations", "Residual", "Time")
     items = "".join(f"<li>{escape(source)}</li>" for source in sources)
     return f"<section><h2>Finite-element model</h2>{_table(columns, rows)}<ul class='notes'>{items}</ul></section>"
+
+
+def _references(results: StudyResults) -> str:
+    items = "".join(f"<li>{escape(text)}</li>" for text in words.references(results))
+    return f"<section><h2>References</h2><ol class='notes'>{items}</ol></section>" if items else ""
 
 
 def _provenance(results: StudyResults) -> str:

@@ -130,6 +130,8 @@ def _story(results: StudyResults, folder: Path, before: StudyResults | None) -> 
     for site in results.sites:
         expert += pages.checks(f"Checks of {site.name}", site.quality)
     rows = list(results.provenance.items())
+    sources = [paragraph(f"{n}. {text}", 7) for n, text in enumerate(words.references(results), 1)]
+    expert += [pages.heading("References"), *sources] if sources else []
     return [*first, *expert, pages.heading("Provenance"), pages.table(("What", "Value"), rows, (1, 3))]
 
 

@@ -95,3 +95,25 @@ def headline(results: StudyResults) -> str:
         return f"{strengths}. Fracture-risk class: not determined (sex unknown, or no level T12 to L3)."
     basis = "" if any(site.risk for site in results.sites) else " (from density alone)"
     return f"{strengths}. Fracture-risk class: {results.risk.classification}{basis}."
+
+
+def references(results: StudyResults) -> list[str]:
+    """Every source the numbers rest on, each once.
+
+    Parameters
+    ----------
+    results
+        Results.
+
+    Returns
+    -------
+    Citations in the order in which the report meets them.
+    """
+    found = [results.calibration.source] if results.calibration else []
+    for site in results.sites:
+        found += [measure.source for measure in site.bmd]
+        found += site.model.sources if site.model else ()
+        found += [strength.source for strength in site.strengths]
+        found += [line.source for line in site.risk]
+    found += [results.risk.source] if results.risk else []
+    return list(dict.fromkeys(text for text in found if text))
