@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from scipy import ndimage
 
 from BoneStrengthFEALib.errors import CancelledError, ConvergenceError, MemoryLimitError, ModelError
 from BoneStrengthFEALib.fe_model import FeModel, NodalForce, Orthotropy, Prescribed, RigidPlaten
-from BoneStrengthFEALib.solver import SolverOptions, solve_linear
+from BoneStrengthFEALib.solver import SolverOptions, compiling, solve_linear
 from BoneStrengthFEALib.solver.compiling import Team
 from BoneStrengthFEALib.solver.element import brick_stiffness, lame_basis, mirror_blocks
 from BoneStrengthFEALib.solver.system import build_system
@@ -328,3 +330,22 @@ def test_plane_supports_of_uneven_bone_take_few_iterations() -> None:
     solution = solve_linear(FeModel(a_grid(body.shape), young, 0.3, prescribed=sets))
     assert solution.numbers["iterations"] < 25
     assert solution.reactions_n["top"][2] == pytest.approx(-solution.reactions_n["floor"][2], rel=1e-5)
+
+
+def _twice(a: float) -> float:
+    return 2.0 * a
+
+
+def test_a_read_only_install_caches_kernels_in_a_folder_of_the_user(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import numba
+
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "restored afterwards")
+    os.environ.pop("NUMBA_CACHE_DIR")
+    monkeypatch.delenv("LOCALAPPDATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(numba.config, "CACHE_DIR", "")
+    monkeypatch.setattr(compiling.os, "access", lambda *_: False)
+    assert compiling.compiled(_twice)(2.5) == 5.0
+    assert list((tmp_path / "BoneStrengthFEA" / "numba").rglob("*_twice*.nbi"))

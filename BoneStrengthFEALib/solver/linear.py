@@ -150,23 +150,25 @@ class _Iteration:
     def round(self, u: FloatArray, r: FloatArray) -> None:
         """Conjugate gradients [1, algorithm 9.1] from u with residual r, both updated, until a check is due."""
         project, team = self.system.constraints.project, self.team
-        p, r_before, rz_before = np.zeros_like(r), r.copy(), 0.0
-        for count in range(1, CHECK_EVERY + 1):
+        p, q, step, rz_before = np.zeros_like(r), np.zeros_like(r), 0.0, 1.0
+        for _ in range(CHECK_EVERY):
             z = self.precondition(r).astype(np.float64)
             project(z.reshape(-1))
             rz = sum_over(team, vk.dot, r, z)
             if not rz > 0.0:
                 return
-            # flexible beta [2]: the preconditioner is neither linear nor exact
-            beta = 0.0 if count == 1 else (rz - sum_over(team, vk.dot, r_before, z)) / rz_before
+            # flexible beta [2], the preconditioner being neither linear nor exact: (r - r_before).z = -step q.z
+            beta = -step * sum_over(team, vk.dot, q, z) / rz_before
             run_over(team, vk.update_direction, p, z, beta)
+            rz_before = rz
+            del q, z
             q = self.system.operator.apply(p)
             project(q.reshape(-1))
             curvature = sum_over(team, vk.dot, p, q)
             if not (np.isfinite(curvature) and curvature > 0.0):
                 return
-            r_before[...], rz_before = r, rz
-            squares = sum_over(team, vk.update_solution, u, r, p, q, sum_over(team, vk.dot, p, r) / curvature)
+            step = sum_over(team, vk.dot, p, r) / curvature
+            squares = sum_over(team, vk.update_solution, u, r, p, q, step)
             self.history.append(float(np.sqrt(squares)) / self.initial)
             self.callback(STAGE_SOLVE, _log_fraction(self.history[-1], self.options.tolerance))
             if (
