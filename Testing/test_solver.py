@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -12,11 +14,12 @@ from scipy import ndimage
 
 from BoneStrengthFEALib.errors import CancelledError, ConvergenceError, MemoryLimitError, ModelError
 from BoneStrengthFEALib.fe_model import FeModel, NodalForce, Orthotropy, Prescribed, RigidPlaten
-from BoneStrengthFEALib.solver import SolverOptions, compiling, solve_linear
+from BoneStrengthFEALib.solver import SolverOptions, compiling, solve_linear, vector_kernels
 from BoneStrengthFEALib.solver.compiling import Team
 from BoneStrengthFEALib.solver.element import brick_stiffness, lame_basis, mirror_blocks
 from BoneStrengthFEALib.solver.system import build_system
 from BoneStrengthFEALib.solver.warming import STAGE_COMPILE, warm_up
+from BoneStrengthFEALib.synthetic.fields import compressed, vertebral_body
 from BoneStrengthFEALib.volume import Grid
 
 SHAPE = (3, 4, 5)
@@ -349,3 +352,40 @@ def test_a_read_only_install_caches_kernels_in_a_folder_of_the_user(
     monkeypatch.setattr(compiling.os, "access", lambda *_: False)
     assert compiling.compiled(_twice)(2.5) == 5.0
     assert list((tmp_path / "BoneStrengthFEA" / "numba").rglob("*_twice*.nbi"))
+
+
+def test_vector_loops_without_numba_do_the_same() -> None:
+    rng = np.random.default_rng(61)
+    u, r, p, q, z = rng.standard_normal((5, 37))
+    assert vector_kernels.dot_of_arrays(p, q) == pytest.approx(vector_kernels.dot(p, q), rel=1e-13)
+    pair = [(u.copy(), r.copy(), p.copy()) for _ in range(2)]
+    squares = [
+        function(mine[0], mine[1], p, q, 0.37)
+        for function, mine in zip(
+            (vector_kernels.update_solution, vector_kernels.update_solution_arrays), pair, strict=True
+        )
+    ]
+    assert squares[0] == pytest.approx(squares[1], rel=1e-13)
+    vector_kernels.update_direction(pair[0][2], z, -1.7)
+    vector_kernels.update_direction_array(pair[1][2], z, -1.7)
+    for compiled_result, array_result in zip(*pair, strict=True):
+        np.testing.assert_allclose(compiled_result, array_result, rtol=1e-13, atol=1e-15)
+
+
+def test_a_model_of_some_size_is_solved_without_numba() -> None:
+    """In a process that cannot import it: whole-array fallbacks everywhere, no loop over nodes in the interpreter."""
+    code = (
+        "import sys, importlib.util as u; find = u.find_spec\n"
+        "u.find_spec = lambda name, *rest: None if name == 'numba' else find(name, *rest)\n"
+        "from BoneStrengthFEALib.solver import solve_linear\n"
+        "from BoneStrengthFEALib.synthetic.fields import compressed, vertebral_body\n"
+        "s = solve_linear(compressed(vertebral_body((9, 12, 15))))\n"
+        "assert 'numba' not in sys.modules\n"
+        "print(s.backend, repr(float(s.reactions_n['top_z'][2])))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", timeout=120)
+    assert done.returncode == 0, done.stderr
+    backend, reaction = done.stdout.split()
+    compiled_reaction = solve_linear(compressed(vertebral_body((9, 12, 15)))).reactions_n["top_z"][2]
+    assert backend == "numpy"
+    assert float(reaction) == pytest.approx(compiled_reaction, rel=1e-7)

@@ -33,7 +33,7 @@ SMOOTHING_RANGE = 16.0
 """The smoother damps eigenvalues from lambda_max / SMOOTHING_RANGE up."""
 SAFETY = 1.06
 """Margin on the estimated lambda_max."""
-COARSEST_NODES = 250
+COARSEST_NODES = 100
 """Solve directly at or below so many nodes."""
 VISITS, VISITS_POROUS = 2, 3
 """Coarse corrections on every level but the finest, which takes one: a W-cycle. Porous bone takes one more: a third

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import eigvalsh_tridiagonal
 
+from BoneStrengthFEALib.solver import vector_kernels as vk
 from BoneStrengthFEALib.solver.element import brick_stiffness
 from BoneStrengthFEALib.solver.operator import ElementOperator
 from BoneStrengthFEALib.volume import FloatArray
@@ -80,9 +81,9 @@ def largest_eigenvalue(operator: ElementOperator, inverse_diagonal: FloatArray) 
         f[...] = 0.0
         operator.add_rows(root * v, f)
         w: FloatArray = root * f - np.float32(beta) * before
-        alpha = float(np.vdot(w, v))
+        alpha = float(vk.dot(w.reshape(-1), v.reshape(-1)))
         w = w - np.float32(alpha) * v
-        beta = float(np.linalg.norm(w))
+        beta = float(np.sqrt(vk.dot(w.reshape(-1), w.reshape(-1))))
         diagonal.append(alpha)
         off.append(beta)
         if beta < 1e-6:

@@ -1,10 +1,30 @@
-"""Fused vector loops of the conjugate gradients."""
+"""Fused vector loops of the conjugate gradients: compiled, or whole arrays at a time where numba is not installed."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from BoneStrengthFEALib.solver.compiling import compiled, compiled_sum
+import numpy as np
+
+from BoneStrengthFEALib.solver.compiling import HAS_NUMBA, compiled, compiled_sum
+
+
+def dot_of_arrays(a: Any, b: Any) -> float:
+    """Sum of products in float64."""
+    return float(np.dot(a, b))
+
+
+def update_solution_arrays(u: Any, r: Any, p: Any, q: Any, step: float) -> float:
+    """U += step p; r -= step q; returns r.r."""
+    u += step * p
+    r -= step * q
+    return float(np.dot(r, r))
+
+
+def update_direction_array(p: Any, z: Any, beta: float) -> None:
+    """P = z + beta p."""
+    p *= beta
+    p += z
 
 
 @compiled_sum
@@ -32,3 +52,7 @@ def update_direction(p: Any, z: Any, beta: float) -> None:
     """P = z + beta p."""
     for n in range(p.size):
         p[n] = z[n] + beta * p[n]
+
+
+if not HAS_NUMBA:
+    dot, update_solution, update_direction = dot_of_arrays, update_solution_arrays, update_direction_array
