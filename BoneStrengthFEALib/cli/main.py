@@ -34,6 +34,7 @@ def commands() -> tuple[ModuleType, ...]:
         report,
         retrieve,
         run,
+        segment,
         send,
         service,
         sign,
@@ -41,6 +42,7 @@ def commands() -> tuple[ModuleType, ...]:
 
     return (
         run,
+        segment,
         retrieve,
         gate,
         case,

@@ -16,6 +16,7 @@ from BoneStrengthFEALib.label_map import LabelMap
 from BoneStrengthFEALib.label_names import SCHEMES, label_names
 from BoneStrengthFEALib.quality import QualityReport
 from BoneStrengthFEALib.regrid import onto_grid
+from BoneStrengthFEALib.segmentation import read_labels
 from BoneStrengthFEALib.settings import Settings, read_settings
 from BoneStrengthFEALib.settings_override import override
 from BoneStrengthFEALib.study import Study, Target
@@ -40,7 +41,9 @@ def add_study_arguments(parser: argparse.ArgumentParser) -> None:
         help="DICOM folder, CT in HU as NIfTI, NRRD or MetaImage, or a source (pacs:NAME, slicer:PATH)",
     )
     image.add_argument("--series", default="", metavar="UID", help="DICOM series; else the best one for bone is chosen")
-    image.add_argument("--labels", type=Path, required=True, help="label map of the bones, on the CT's grid")
+    image.add_argument(
+        "--labels", type=Path, required=True, help="labels of the bones: image, .seg.nrrd, or folder of masks"
+    )
     image.add_argument(
         "--label",
         action="append",
@@ -129,7 +132,8 @@ def study_of(arguments: argparse.Namespace) -> Study:
     def on_ct(path: Path) -> Volume:
         return onto_grid(read_volume(path, Quantity.LABEL), ct.grid)
 
-    labels = LabelMap(on_ct(arguments.labels), label_names(arguments.numbering))
+    given_labels = read_labels(arguments.labels, arguments.numbering)
+    labels = LabelMap(onto_grid(given_labels.volume, ct.grid), given_labels.names)
     tissues = parts = None
     if arguments.tissues:
         names = label_names(arguments.tissue_numbering)

@@ -1,0 +1,153 @@
+"""3D Slicer segmentations (.seg.nrrd): names and terminology in the header.
+
+References
+----------
+3D Slicer documentation, "Segmentation file format": keys SegmentN_Name, _LabelValue, _Layer, _Tags.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from BoneStrengthFEALib.anatomy.names import recognise
+from BoneStrengthFEALib.anatomy.specimen import Site
+from BoneStrengthFEALib.atomic_files import replacing
+from BoneStrengthFEALib.dicom_out.codes import RADIUS, SIDES, TIBIA, VERTEBRA, VERTEBRAE
+from BoneStrengthFEALib.errors import InputError
+from BoneStrengthFEALib.image_files import image_of, read_image, read_volume
+from BoneStrengthFEALib.label_map import LabelMap
+from BoneStrengthFEALib.volume import Array, Quantity
+
+SUFFIX = ".seg.nrrd"
+CATEGORY = "Segmentation category and type - 3D Slicer General Anatomy list"
+STRUCTURE = "SCT^123037004^Anatomical Structure"
+BONE = ("3138006", "Bone")
+TYPES = {
+    Site.VERTEBRA: (VERTEBRA, "Vertebra"),
+    Site.FEMUR: ("71341001", "Femur"),
+    Site.RADIUS: (RADIUS, "Radius"),
+    Site.TIBIA: (TIBIA, "Tibia"),
+}
+"""SNOMED CT types by site, as in pydicom's tables of DICOM concepts."""
+TERMINOLOGY = "TerminologyEntry"
+COLOURS = ("0.95 0.84 0.57", "0.56 0.93 0.56", "0.69 0.48 0.40", "0.44 0.72 0.82", "0.86 0.36 0.31", "0.71 0.62 0.86")
+_UNNAMED = re.compile(r"segment[ _]?\d*|", re.IGNORECASE)
+
+
+def read_seg_nrrd(path: Path) -> LabelMap:
+    """Read a segmentation as 3D Slicer saves it.
+
+    Parameters
+    ----------
+    path
+        .seg.nrrd file of one layer.
+
+    Returns
+    -------
+    Labels; a segment with no name of its own is named by its terminology.
+
+    Raises
+    ------
+    InputError
+        When it is unreadable, holds overlapping segments, or two segments with one value.
+    """
+    image = read_image(path)
+    tags = {key: image.GetMetaData(key) for key in image.GetMetaDataKeys()}
+    if image.GetNumberOfComponentsPerPixel() > 1 or image.GetDimension() != 3:
+        raise InputError(
+            f"{path.name} holds overlapping segments in several layers; remove the overlap in the Segment Editor "
+            "(masking: overwrite all) and save again"
+        )
+    names: dict[int, str] = {}
+    for number in sorted({int(m[1]) for key in tags if (m := re.fullmatch(r"Segment(\d+)_LabelValue", key))}):
+        text = tags[f"Segment{number}_LabelValue"]
+        if not text.strip().isdecimal() or int(text) in names:
+            raise InputError(f"{path.name}: segment {number} has label value {text!r}; expected a number of its own")
+        names[int(text)] = _name(tags, number)
+    return LabelMap(read_volume(path, Quantity.LABEL), names)
+
+
+def write_seg_nrrd(labels: LabelMap, path: Path) -> None:
+    """Write a segmentation 3D Slicer opens with names and terminology.
+
+    Parameters
+    ----------
+    labels
+        Label map.
+    path
+        .seg.nrrd file.
+
+    Raises
+    ------
+    InputError
+        When there is no label in the map.
+    OutputError
+        When it cannot be written; nothing half-written stays.
+    """
+    values = labels.values()
+    if not values:
+        raise InputError("the label map is empty; there is nothing to write")
+    array = labels.volume.array
+    kind = np.uint8 if max(values) < 256 else np.uint16
+    image = image_of(labels.volume.with_array(array.astype(kind)))
+    for number, value in enumerate(values):
+        for key, text in _tags(value, labels.names.get(value, f"label_{value}"), number, array).items():
+            image.SetMetaData(f"Segment{number}_{key}", text)
+    image.SetMetaData("Segmentation_MasterRepresentation", "Binary labelmap")
+    image.SetMetaData("Segmentation_ReferenceImageExtentOffset", "0 0 0")
+    with replacing(path) as temporary:
+        try:
+            sitk.WriteImage(image, str(temporary), useCompression=True)
+        except RuntimeError as error:
+            raise OSError(str(error).splitlines()[-1]) from error
+
+
+def terminology(name: str) -> str:
+    """Terminology entry of a bone's name.
+
+    Parameters
+    ----------
+    name
+        Label name.
+
+    Returns
+    -------
+    3D Slicer's serialised entry: list, category, type, modifier.
+    """
+    site, level, side = recognise(name)
+    code, meaning = TYPES[site] if site else BONE
+    if level in VERTEBRAE:
+        code, meaning = VERTEBRAE[level], f"{level} vertebra"
+    modifier = "^^"
+    if side.value:
+        modifier = "SCT^{}^{}".format(*SIDES[side.value])
+    return f"{CATEGORY}~{STRUCTURE}~SCT^{code}^{meaning}~{modifier}~Anatomic codes - DICOM master list~^^~^^"
+
+
+def _tags(value: int, name: str, number: int, array: Array) -> dict[str, str]:
+    where = np.nonzero(array == value)
+    extent = " ".join(f"{int(axis.min())} {int(axis.max())}" for axis in reversed(where))
+    return {
+        "ID": f"Segment_{value}",
+        "Name": name,
+        "NameAutoGenerated": "0",
+        "Color": COLOURS[number % len(COLOURS)],
+        "ColorAutoGenerated": "0",
+        "LabelValue": str(value),
+        "Layer": "0",
+        "Extent": extent,
+        "Tags": f"{TERMINOLOGY}:{terminology(name)}|",
+    }
+
+
+def _name(tags: dict[str, str], number: int) -> str:
+    name = tags.get(f"Segment{number}_Name", "").strip()
+    if not _UNNAMED.fullmatch(name):
+        return name
+    entry = re.search(rf"{TERMINOLOGY}:([^|]*)", tags.get(f"Segment{number}_Tags", ""))
+    words = [part.split("^")[-1] for part in entry[1].split("~")[2:4]] if entry else []
+    return " ".join(word for word in reversed(words) if word) or name or f"segment_{number}"
