@@ -239,7 +239,7 @@ class BoneStrengthFEALogic(ScriptedLoadableModuleLogic):
         """
         from BoneStrengthFEALib.errors import CancelledError
         from BoneStrengthFEALib.outcome_files import write_outcome
-        from BoneStrengthFEALib.scene_files import write_scene
+        from BoneStrengthFEALib.scene_files import objects_possible, write_scene
 
         study = self.studyFromNodes(volumeNode, segments, tissueSegmentationNode, subject, options.get("bodyNode"))
         try:
@@ -248,7 +248,7 @@ class BoneStrengthFEALogic(ScriptedLoadableModuleLogic):
             logging.info("bone strength run cancelled")
             return None
         folder = Path(options.get("outputFolder") or tempfile.mkdtemp(prefix="BoneStrengthFEA-"))
-        write_outcome(study, outcome, folder)
+        write_outcome(study, outcome, folder, dicom=objects_possible(study))
         write_scene(outcome, folder)
         self.addResults(folder, volumeNode)
         return folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 from pathlib import Path
@@ -17,6 +18,7 @@ from BoneStrengthFEALib.pipeline import Outcome
 from BoneStrengthFEALib.results import SiteResult, to_plain
 from BoneStrengthFEALib.site_analysis import SiteFields
 from BoneStrengthFEALib.strength.element_fields import principal
+from BoneStrengthFEALib.study import Study
 from BoneStrengthFEALib.volume import Array
 
 FILE = "scene.json"
@@ -45,6 +47,21 @@ def write_scene(outcome: Outcome, folder: Path) -> None:
             entries.append(_write_site(site, behind, folder))
     density = {"file": "density.nrrd", "kind": outcome.density.quantity.name, "unit": outcome.density.quantity.unit}
     write_text(folder / FILE, json.dumps({"density": density, "sites": entries}, indent=1, allow_nan=False))
+
+
+def objects_possible(study: Study) -> bool:
+    """Whether results can be written as DICOM objects: a DICOM scan, and highdicom installed.
+
+    Parameters
+    ----------
+    study
+        The examination.
+
+    Returns
+    -------
+    True when both hold.
+    """
+    return bool(study.acquisition.study_uid) and importlib.util.find_spec("highdicom") is not None
 
 
 def specimen_entry(specimen: Specimen) -> dict[str, Any]:

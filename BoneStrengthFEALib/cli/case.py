@@ -92,12 +92,13 @@ def _frames(study: Study, _settings: Settings, arguments: argparse.Namespace, pr
 def _all(study: Study, settings: Settings, arguments: argparse.Namespace, progress: ProgressCallback) -> None:
     from BoneStrengthFEALib import pipeline
     from BoneStrengthFEALib.outcome_files import write_outcome
-    from BoneStrengthFEALib.scene_files import write_scene
+    from BoneStrengthFEALib.scene_files import objects_possible, write_scene
 
     outcome = pipeline.run(study, settings, progress)
     with filling(arguments.out, arguments.overwrite) as folder:
         progress("writing results", 0.0)
-        results = write_outcome(study, outcome, folder, arguments.images, arguments.dicom)
+        dicom = arguments.dicom or objects_possible(study)
+        results = write_outcome(study, outcome, folder, arguments.images, dicom)
         write_scene(outcome, folder)
     print_results(results, arguments.out)
 
