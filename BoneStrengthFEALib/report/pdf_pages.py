@@ -16,6 +16,8 @@ from BoneStrengthFEALib.risk.cut_offs import KEAVENY_2020, cut_off
 WIDTH = 525.0
 """Width of the text on A4 [pt]."""
 PICTURES = 5
+ROOM_BELOW_HEADING = 80.0
+"""Height that must be left on a page for a heading and the first lines below it [pt]."""
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], widths: Sequence[float]) -> Any:
@@ -210,4 +212,13 @@ def heading(text: str) -> Any:
     """
     from reportlab.platypus import KeepTogether, Spacer
 
-    return KeepTogether([Spacer(1, 6), paragraph(text, 10, True, ACCENT), Spacer(1, 2)])
+    class Heading(KeepTogether):  # type: ignore[misc]
+        """Goes to the next page when there is no room for what it stands over."""
+
+        def split(self, width: float, height: float) -> list[Any]:
+            from reportlab.platypus import CondPageBreak
+
+            parts: list[Any] = super().split(width, height)
+            return [CondPageBreak(ROOM_BELOW_HEADING), *parts]
+
+    return Heading([Spacer(1, 6), paragraph(text, 10, True, ACCENT), Spacer(1, 2)])
