@@ -258,12 +258,24 @@ def _pages(search: Callable[[dict[str, int]], list[Any]], key: str = "StudyInsta
     """All pages of a search; a server that ignores the offset sends what is known already and ends it."""
     found: dict[str, Any] = {}
     for _ in range(MOST_PAGES):
-        page = search({"limit": PAGE, "offset": len(found)})
+        page = _twice(search, {"limit": PAGE, "offset": len(found)})
         new = {uid: one for one in page if (uid := _text(one, key)) not in found}
         found |= new
         if not new or len(page) < PAGE:
             break
     return list(found.values())
+
+
+def _twice(search: Callable[[dict[str, int]], list[Any]], page: dict[str, int]) -> list[Any]:
+    """Ask again once when a connection is closed at the moment of asking, as idle ones are; asking changes nothing."""
+    import requests
+
+    try:
+        return search(page)
+    except requests.exceptions.SSLError:
+        raise
+    except requests.exceptions.ConnectionError:
+        return search(page)
 
 
 def _text(attributes: Any, keyword: str) -> str:
