@@ -2,14 +2,18 @@ from __future__ import annotations
 
 import json
 
+import highdicom as hd
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk
+from dicom_series import write_ct
 
 from BoneStrengthFEALib.cli import main
 from BoneStrengthFEALib.errors import GeometryError, InputError
 from BoneStrengthFEALib.image_files import read_volume, write_volume
 from BoneStrengthFEALib.label_map import LabelMap
+from BoneStrengthFEALib.regrid import onto_grid
 from BoneStrengthFEALib.segmentation import read_labels, write_labels
 from BoneStrengthFEALib.volume import Quantity, Volume
 
@@ -100,3 +104,52 @@ def test_command_brings_labels_onto_the_ct_and_keeps_edited_files(tmp_path, caps
     assert "may hold edits" in capsys.readouterr().err
     assert out.read_bytes() == before
     assert main([*call, "--overwrite"]) == 0
+
+
+def write_seg(ct, folder, labels, kind):
+    folder = write_ct(ct, folder)
+    images = sorted((pydicom.dcmread(f) for f in folder.iterdir()), key=lambda d: d.ImagePositionPatient[2])
+    bone = hd.sr.CodedConcept("3138006", "SCT", "Bone")
+    description = [
+        hd.seg.SegmentDescription(
+            n, name, bone, bone, hd.seg.SegmentAlgorithmTypeValues.MANUAL, tracking_uid=hd.UID(), tracking_id=name
+        )
+        for n, name in enumerate(("vertebrae_L1", "femur_left"), start=1)
+    ]
+    pixels = labels if kind == "BINARY" else (labels > 0).astype(np.float32)
+    made = hd.seg.Segmentation(
+        images,
+        pixels,
+        kind,
+        description if kind == "BINARY" else description[:1],
+        hd.UID(),
+        9,
+        hd.UID(),
+        1,
+        "maker",
+        "model",
+        "1",
+        "1",
+    )
+    made.save_as(folder.parent / "seg.dcm")
+    return folder.parent / "seg.dcm"
+
+
+def test_dicom_seg_lands_on_the_voxels_it_was_drawn_on(tmp_path):
+    affine = np.array([[-0.8, 0, 0, 7], [0, -1.5, 0, -3], [0, 0, 2.5, 11], [0, 0, 0, 1.0]])
+    ct = Volume(np.arange(60, dtype=np.int16).reshape(3, 4, 5), affine, Quantity.HU)
+    drawn = np.zeros((3, 4, 5), np.uint8)
+    drawn[1, 1:3, 2:4] = 1
+    drawn[2, 3, 4] = 2
+    found = read_labels(write_seg(ct, tmp_path / "ct", drawn, "BINARY"))
+    assert found.names == {1: "vertebrae_L1", 2: "femur_left"}
+    assert np.array_equal(onto_grid(found.volume, ct.grid).array, drawn)
+
+
+def test_probabilities_and_images_are_refused_as_labels(tmp_path):
+    ct = Volume(np.arange(60, dtype=np.int16).reshape(3, 4, 5), np.eye(4) * (-1, -1, 1, 1), Quantity.HU)
+    drawn = np.ones((3, 4, 5), np.uint8)
+    path = write_seg(ct, tmp_path / "ct", drawn, "FRACTIONAL")
+    for file in (path, next((tmp_path / "ct").iterdir())):
+        with pytest.raises(InputError, match="no DICOM SEG of binary segments"):
+            read_labels(file)

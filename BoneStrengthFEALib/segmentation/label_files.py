@@ -11,10 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
+from BoneStrengthFEALib.dicom_in.header import is_dicom
 from BoneStrengthFEALib.errors import GeometryError, InputError
 from BoneStrengthFEALib.image_files import read_volume, write_volume
 from BoneStrengthFEALib.label_map import LabelMap
 from BoneStrengthFEALib.label_names import label_names
+from BoneStrengthFEALib.segmentation.dicom_seg import read_dicom_seg
 from BoneStrengthFEALib.segmentation.slicer_files import SUFFIX, read_seg_nrrd, write_seg_nrrd
 from BoneStrengthFEALib.volume import Quantity
 
@@ -28,7 +30,7 @@ def read_labels(path: Path, numbering: str = "none") -> LabelMap:
     Parameters
     ----------
     path
-        Image file, .seg.nrrd file, or a folder of 0/1 masks named by structure (TotalSegmentator's default output).
+        Image file, .seg.nrrd file, DICOM SEG, or a folder of 0/1 masks named by structure (as TotalSegmentator).
     numbering
         What the values mean when neither the file nor a dataset.json beside it tells.
 
@@ -47,6 +49,8 @@ def read_labels(path: Path, numbering: str = "none") -> LabelMap:
         return _read_masks(path)
     if path.name.lower().endswith(SUFFIX):
         return read_seg_nrrd(path)
+    if path.is_file() and is_dicom(path):
+        return read_dicom_seg(path)
     names = label_names(numbering) or _nnunet_names(path.parent / "dataset.json")
     return LabelMap(read_volume(path, Quantity.LABEL), names)
 
