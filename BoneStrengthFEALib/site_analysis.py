@@ -9,6 +9,7 @@ import numpy as np
 
 from BoneStrengthFEALib import bmd, load_case, material, strength
 from BoneStrengthFEALib.anatomy import AlignedSpecimen, Specimen, identify, prepare, resample
+from BoneStrengthFEALib.anatomy.checks import metal_line
 from BoneStrengthFEALib.bounding_box import bounding_box, crop, voxels_in
 from BoneStrengthFEALib.calibration import Calibration
 from BoneStrengthFEALib.calibration.conversions import conversion, convert
@@ -102,7 +103,7 @@ def analyse(
     labels, parts, density = _around(study, target, density)
     specimen = placed(prepare(labels, target.label, identity, parts), target)
     taken = check_acquisition(study.acquisition, max(density.spacing_mm), identity[0].value, settings.quality_profile)
-    quality = taken.merged(specimen.quality.lines).accepting(settings.accept)
+    quality = taken.merged((*specimen.quality.lines, _metal(study.ct, specimen))).accepting(settings.accept)
     site, level, side = identity
     result = SiteResult(
         specimen.name, site.value, level, side.value, study.labels.value_of(target.label), quality=quality
@@ -124,6 +125,15 @@ def analyse(
         risk=site_risk(specimen, measures, strengths, study.acquisition.subject, model.load_case),
         quality=quality.merged(checks.lines),
     ), fields
+
+
+def _metal(ct: Volume, specimen: Specimen) -> QualityLine:
+    # the specimen lies on a box of the CT's grid
+    regions = specimen.regions
+    low = np.rint(ct.grid.to_ijk(regions.grid.to_ras(np.zeros(3)))).astype(int)[::-1]
+    high = low + regions.array.shape
+    box = ct.cropped((int(low[0]), int(low[1]), int(low[2])), (int(high[0]), int(high[1]), int(high[2])))
+    return metal_line(box, np.asarray(regions.array > 0))
 
 
 def _around(study: Study, target: Target, density: Volume) -> tuple[LabelMap, LabelMap | None, Volume]:
