@@ -192,14 +192,18 @@ def fetch_whole(
 
 
 def _persist(transfer: Callable[[Spool], None], spool: Spool) -> None:
-    for attempt in range(ATTEMPTS):
+    idle = 0
+    while True:
+        before = len(spool.arrived)
         try:
             transfer(spool)
         except PacsError as error:
-            if error.code != "PACS_BROKEN" or attempt == ATTEMPTS - 1:
+            # attempts that bring something do not count
+            idle = 1 if len(spool.arrived) > before else idle + 1
+            if error.code != "PACS_BROKEN" or idle == ATTEMPTS:
                 raise
-            logger.warning("transfer broke after %d images; attempt %d", len(spool.arrived), attempt + 2)
-            time.sleep(PAUSE_S * 2**attempt)
+            logger.warning("transfer broke after %d images; trying again", len(spool.arrived))
+            time.sleep(PAUSE_S * 2 ** (idle - 1))
         else:
             return
 
