@@ -140,3 +140,19 @@ def test_an_image_file_has_no_study_to_belong_to(tmp_path: Path, capsys: pytest.
     assert main(["run", str(tmp_path / "ct.nii.gz"), *arguments, "--out", str(tmp_path / "out")]) == 2
     assert "read from DICOM" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_objects_of_a_real_hip_are_valid(reference_data: Path, tmp_path: Path) -> None:
+    """The series' own study ID is one character too long, which is not ours to mend."""
+    folder = reference_data / "hip_sts044"
+    named = {"labels": folder / "femur_right_mask.nii.gz", "label": "1", "site": "femur", "side": "right"}
+    arguments = [f"--{name}={value}" for name, value in named.items()]
+    arguments += ["--dicom", "--set=model.voxel_mm=3", f"--out={tmp_path / 'out'}"]
+    assert main(["run", str(folder / "dicom"), *arguments]) == 0
+    tool = require_executable("dciodvfy", "dicom3tools")
+    names = {path.stem for path in (tmp_path / "out" / "dicom").iterdir()}
+    assert {"seg_femur", "sr_femur", "report"} <= names
+    for path in (tmp_path / "out" / "dicom").iterdir():
+        found = subprocess.run([tool, "-new", str(path)], capture_output=True, text=True, check=False)
+        errors = [line for line in found.stderr.splitlines() if line.startswith("Error") and "StudyID" not in line]
+        assert not errors, path.name

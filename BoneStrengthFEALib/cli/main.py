@@ -94,6 +94,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     log = logging.StreamHandler()
     log.addFilter(Redaction())
     logging.basicConfig(level=logging.WARNING, handlers=[log])
+    # what is unusual in a header is for the gate to say; pydicom says it once per slice
+    logging.getLogger("pydicom").setLevel(logging.ERROR)
     try:
         return int(arguments.run(arguments))
     except (CancelledError, KeyboardInterrupt):

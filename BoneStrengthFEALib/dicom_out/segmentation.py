@@ -56,7 +56,8 @@ def segmentation(origin: Origin, sites: Sequence[SiteResult], masks: Sequence[Ar
         series_description=f"{NAME}: analysed bone, {kind} (research)",
         **origin.equipment(),
     )
-    return finish(built, origin, sites[0].side)
+    # the side is in each segment's type
+    return finish(built, origin)
 
 
 def tracking(origin: Origin, site: SiteResult) -> tuple[str, str]:

@@ -67,7 +67,8 @@ def structured_report(
         series_description=f"{NAME}: measurements, {kind} (research)",
     )
     report.CodingSchemeIdentificationSequence = [_scheme()]
-    return finish(report, origin, sites[0].side)
+    # the side is in the finding sites; a document series has no laterality
+    return finish(report, origin)
 
 
 def _context(origin: Origin) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -55,22 +56,25 @@ def write_dicom_objects(
     OutputError
         When a file cannot be written.
     """
-    origin = origin_of(results)
-    objects: dict[str, pydicom.Dataset] = {}
-    kinds = dict.fromkeys(site.site for site in results.sites if site.name in regions)
-    for n, kind in enumerate(kinds):
-        sites = [site for site in results.sites if site.site == kind and site.name in regions]
-        masks = [_mask(regions[site.name], density) for site in sites]
-        objects[f"seg_{kind}"] = segmentation(origin, sites, masks, 1001 + 10 * n)
-        objects[f"sr_{kind}"] = structured_report(origin, results, sites, objects[f"seg_{kind}"], 1003 + 10 * n)
-    objects["report"] = encapsulated_pdf(origin, results, folder / "report.pdf", 1004)
-    if with_map:
-        objects["density"] = parametric_map(origin, density, 1002)
-    pictures = secondary_capture(origin, results, folder, 1005)
-    if pictures is not None:
-        objects["pictures"] = pictures
-    make_folder(folder / FOLDER)
-    return [save(data, folder / FOLDER / f"{name}.dcm") for name, data in objects.items()]
+    with warnings.catch_warnings():
+        # the libraries' warnings quote values of the patient
+        warnings.simplefilter("ignore")
+        origin = origin_of(results)
+        objects: dict[str, pydicom.Dataset] = {}
+        kinds = dict.fromkeys(site.site for site in results.sites if site.name in regions)
+        for n, kind in enumerate(kinds):
+            sites = [site for site in results.sites if site.site == kind and site.name in regions]
+            masks = [_mask(regions[site.name], density) for site in sites]
+            objects[f"seg_{kind}"] = segmentation(origin, sites, masks, 1001 + 10 * n)
+            objects[f"sr_{kind}"] = structured_report(origin, results, sites, objects[f"seg_{kind}"], 1003 + 10 * n)
+        objects["report"] = encapsulated_pdf(origin, results, folder / "report.pdf", 1004)
+        if with_map:
+            objects["density"] = parametric_map(origin, density, 1002)
+        pictures = secondary_capture(origin, results, folder, 1005)
+        if pictures is not None:
+            objects["pictures"] = pictures
+        make_folder(folder / FOLDER)
+        return [save(data, folder / FOLDER / f"{name}.dcm") for name, data in objects.items()]
 
 
 def _mask(regions: Volume, density: Volume) -> Array:
