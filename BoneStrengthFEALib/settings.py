@@ -30,7 +30,10 @@ class CalibrationSettings:
     density_kind
         For "given-linear": "K2HPO4" or "CAHA".
     store
-        For "asynchronous": path of the calibration store.
+        For "asynchronous": folder of the calibration store, or one of its files to take just that entry.
+    age_warn_days, age_refuse_days
+        For "asynchronous": time between phantom scan and examination beyond which to warn, and to refuse [days]. The
+        default of 30 is a usual site rule of monthly phantom scans, 365 this project's choice; both `unverified`.
     """
 
     method: str = "internal-michalski2020"
@@ -40,6 +43,8 @@ class CalibrationSettings:
     intercept_mg_cm3: float | None = None
     density_kind: str = ""
     store: str = ""
+    age_warn_days: float = 30.0
+    age_refuse_days: float = 365.0
 
 
 @dataclass(frozen=True)

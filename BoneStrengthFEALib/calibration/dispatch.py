@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 
 from BoneStrengthFEALib.acquisition import Acquisition
+from BoneStrengthFEALib.calibration.asynchronous import calibrate_asynchronous
 from BoneStrengthFEALib.calibration.internal import calibrate_air_fat_muscle, calibrate_michalski
 from BoneStrengthFEALib.calibration.phantom import calibrate_phantom
 from BoneStrengthFEALib.calibration.phantom_definition import load_phantom, shipped_phantoms
@@ -82,6 +83,12 @@ def _phantom(
     return calibrate_phantom(ct, labels, load_phantom(settings.phantom))
 
 
+def _asynchronous(
+    _ct: Volume, _labels: LabelMap | None, acquisition: Acquisition, settings: CalibrationSettings
+) -> Calibration:
+    return calibrate_asynchronous(acquisition, settings)
+
+
 def _given(
     _ct: Volume, _labels: LabelMap | None, _acquisition: Acquisition, settings: CalibrationSettings
 ) -> Calibration:
@@ -102,5 +109,6 @@ METHODS: dict[str, Method] = {
     "internal-michalski2020": _michalski,
     "internal-air-fat-muscle": _air_fat_muscle,
     "phantom": _phantom,
+    "asynchronous": _asynchronous,
     "given-linear": _given,
 }

@@ -32,6 +32,8 @@ class CalibrationPoint:
         (n + 1,) bin edges of the sample's histogram [HU]; empty when none was kept.
     histogram_counts
         (n,) voxels per bin.
+    slice_hu
+        (s,) mean per axial slice, in the order of the slices [HU]; NaN where a slice has none; empty when not kept.
     """
 
     name: str
@@ -42,6 +44,7 @@ class CalibrationPoint:
     fitted: float
     histogram_edges_hu: tuple[float, ...] = ()
     histogram_counts: tuple[int, ...] = ()
+    slice_hu: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +69,8 @@ class Calibration:
         Checks made on the way.
     source
         Citation of the method and of the reference values.
+    details
+        Facts in words by name, for example the stored entry that an asynchronous calibration used.
     """
 
     method: str
@@ -76,6 +81,7 @@ class Calibration:
     numbers: Mapping[str, float] = field(default_factory=dict)
     quality: QualityReport = QualityReport()
     source: str = ""
+    details: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check kind and coefficients, freeze the covariance."""

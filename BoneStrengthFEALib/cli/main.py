@@ -23,6 +23,7 @@ def commands() -> tuple[ModuleType, ...]:
     Modules with add_parser(subparsers) and run(arguments) -> exit code.
     """
     from BoneStrengthFEALib.cli import (
+        calibrate,
         case,
         cohort,
         demo,
@@ -42,6 +43,7 @@ def commands() -> tuple[ModuleType, ...]:
 
     return (
         run,
+        calibrate,
         segment,
         retrieve,
         gate,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 from pathlib import Path
 
 from BoneStrengthFEALib.acquisition import Acquisition, Sex
@@ -76,6 +77,15 @@ def add_study_arguments(parser: argparse.ArgumentParser) -> None:
     choice = parser.add_argument_group("settings")
     choice.add_argument("--settings", type=Path, metavar="FILE", help="TOML or JSON file")
     choice.add_argument(
+        "--calibration", default="", metavar="METHOD", help="phantom, asynchronous, internal-air-fat-muscle, ..."
+    )
+    choice.add_argument(
+        "--phantom", default="", metavar="ID", help="phantom in the scan: shipped id or definition file"
+    )
+    choice.add_argument(
+        "--store", type=Path, metavar="FOLDER", help="store of 'calibrate' for --calibration asynchronous, or one file"
+    )
+    choice.add_argument(
         "--nonlinear", action="store_true", help="load beyond yield: strength from the force-displacement curve"
     )
     choice.add_argument(
@@ -100,7 +110,10 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
     The settings.
     """
     base = read_settings(arguments.settings) if arguments.settings else Settings()
-    return override(base, ["model.analysis=nonlinear"] * arguments.nonlinear + arguments.set)
+    given = {"method": arguments.calibration, "phantom": arguments.phantom, "store": arguments.store}
+    # as JSON texts: a path such as 2024 is no number
+    chosen = [f"calibration.{name}={json.dumps(str(value))}" for name, value in given.items() if value]
+    return override(base, chosen + ["model.analysis=nonlinear"] * arguments.nonlinear + arguments.set)
 
 
 def study_of(arguments: argparse.Namespace) -> Study:

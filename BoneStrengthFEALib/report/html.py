@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
@@ -212,8 +212,14 @@ def _calibration(results: StudyResults) -> str:
         f"<p><b>{escape(calibration.method)}</b> &rarr; {escape(calibration.quantity.value)} (mg/cm³)</p>"
         f"<p>density = {polynomial}</p>"
         f"{_table(('Sample', 'HU', 'SD', 'Voxels', 'Reference', 'Fitted'), rows)}</div></div>"
-        f"<p class='fine'>{escape(numbers)}</p><p class='fine'>{escape(calibration.source)}</p></section>"
+        f"{_details(calibration.details)}<p class='fine'>{escape(numbers)}</p>"
+        f"<p class='fine'>{escape(calibration.source)}</p></section>"
     )
+
+
+def _details(details: Mapping[str, str]) -> str:
+    rows = [(name.replace("_", " "), text) for name, text in details.items()]
+    return _table(("Stored calibration", ""), rows) if rows else ""
 
 
 def _quality(title: str, report: QualityReport) -> str:

@@ -65,6 +65,7 @@ def calibration(results: StudyResults) -> list[Any]:
         paragraph(f"{fit.method}: {fit.quantity.value} [mg/cm³] = {polynomial}"),
         calibration_plot(fit, WIDTH * 0.6, 170),
         table(("Sample", "HU", "Voxels", "Reference", "Fitted"), rows, (4, 3, 2, 2, 2)),
+        *(paragraph(f"{name.replace('_', ' ')}: {text}", 7) for name, text in fit.details.items()),
         paragraph("; ".join(f"{k} = {v:.5g}" for k, v in fit.numbers.items()), 6),
         paragraph(fit.source, 6),
     ]
