@@ -74,6 +74,10 @@ def add_study_arguments(parser: argparse.ArgumentParser) -> None:
     person.add_argument("--height", type=float, metavar="M", help="standing height in metres")
     person.add_argument("--weight", type=float, metavar="KG")
     person.add_argument("--kvp", type=float, help="tube voltage when the image does not tell")
+    _add_settings_arguments(parser)
+
+
+def _add_settings_arguments(parser: argparse.ArgumentParser) -> None:
     choice = parser.add_argument_group("settings")
     choice.add_argument("--settings", type=Path, metavar="FILE", help="TOML or JSON file")
     choice.add_argument(
