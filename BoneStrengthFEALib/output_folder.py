@@ -11,7 +11,7 @@ from pathlib import Path
 from BoneStrengthFEALib.atomic_files import make_folder
 from BoneStrengthFEALib.errors import OutputError
 
-MARKERS = ("results.json", "state.json")
+MARKERS = ("results.json", "state.json", "models.json")
 """A folder that holds one of these files is one of ours and may be replaced when asked."""
 
 

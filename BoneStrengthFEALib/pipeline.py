@@ -66,13 +66,7 @@ def run(study: Study, settings: Settings | None = None, callback: ProgressCallba
         When a step cannot be done; nothing has been written then.
     """
     settings = settings or Settings()
-    study.quality.accepting(settings.accept).raise_if_refused()
-    callback("calibration", 0.0)
-    fitted = calibration.calibrate(study.ct, study.tissues or study.labels, study.acquisition, settings.calibration)
-    checks = fitted.quality.accepting(settings.accept)
-    checks.raise_if_refused()
-    density = calibration.apply(fitted, study.ct)
-    callback("calibration", 1.0)
+    fitted, density, checks = calibrated(study, settings, callback)
     sites: list[SiteResult] = []
     fields: dict[str, SiteFields] = {}
     for target in study.targets:
@@ -95,6 +89,39 @@ def run(study: Study, settings: Settings | None = None, callback: ProgressCallba
         provenance=_provenance(study, settings),
     )
     return Outcome(results, density, fields)
+
+
+def calibrated(
+    study: Study, settings: Settings, callback: ProgressCallback = no_progress
+) -> tuple[calibration.Calibration, Volume, QualityReport]:
+    """Check the examination and turn its HU into density.
+
+    Parameters
+    ----------
+    study
+        The examination.
+    settings
+        All choices.
+    callback
+        Progress.
+
+    Returns
+    -------
+    Calibration, density of the scan [mg/cm3], checks of the calibration.
+
+    Raises
+    ------
+    RefusedError
+        When the examination or the calibration is refused.
+    """
+    study.quality.accepting(settings.accept).raise_if_refused()
+    callback("calibration", 0.0)
+    fitted = calibration.calibrate(study.ct, study.tissues or study.labels, study.acquisition, settings.calibration)
+    checks = fitted.quality.accepting(settings.accept)
+    checks.raise_if_refused()
+    density = calibration.apply(fitted, study.ct)
+    callback("calibration", 1.0)
+    return fitted, density, checks
 
 
 def overall_risk(sites: list[SiteResult], quantity: Quantity) -> RiskLine | None:

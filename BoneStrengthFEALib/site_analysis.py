@@ -7,34 +7,28 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from BoneStrengthFEALib import bmd, load_case, material, strength
-from BoneStrengthFEALib.anatomy import AlignedSpecimen, Specimen, identify, prepare, resample
-from BoneStrengthFEALib.anatomy.checks import metal_line
-from BoneStrengthFEALib.bounding_box import bounding_box, crop, voxels_in
+from BoneStrengthFEALib import bmd, material, strength
+from BoneStrengthFEALib.anatomy import AlignedSpecimen, Specimen
 from BoneStrengthFEALib.calibration import Calibration
-from BoneStrengthFEALib.calibration.conversions import conversion, convert
-from BoneStrengthFEALib.errors import RefusedError
-from BoneStrengthFEALib.label_map import LabelMap
+from BoneStrengthFEALib.calibration.conversions import conversion
 from BoneStrengthFEALib.load_case import LoadedModel
 from BoneStrengthFEALib.material import MaterialMap
 from BoneStrengthFEALib.plasticity import NonlinearOptions, NonlinearSolution, solve_nonlinear
 from BoneStrengthFEALib.progress import ProgressCallback
 from BoneStrengthFEALib.quality import Outcome, QualityLine, QualityReport
-from BoneStrengthFEALib.quality_profile import check_acquisition
 from BoneStrengthFEALib.results import ModelRecord, SiteResult
-from BoneStrengthFEALib.settings import Settings
+from BoneStrengthFEALib.settings import NonlinearSettings, Settings
+from BoneStrengthFEALib.site_bone import find_bone
+from BoneStrengthFEALib.site_model import build_model
 from BoneStrengthFEALib.site_risk import site_risk
 from BoneStrengthFEALib.solver import Solution, SolverOptions, solve_linear
 from BoneStrengthFEALib.strength import ElementFields, Loading
 from BoneStrengthFEALib.strength_record import Strength
 from BoneStrengthFEALib.study import Study, Target
-from BoneStrengthFEALib.target_frame import placed
 from BoneStrengthFEALib.volume import Volume
 
 END_DEFORMATION = {"vertebra": 0.03, "femur": 0.045, "radius": 0.03, "tibia": 0.03}
 """End of nonlinear loading: beyond the deformation of each site's criterion; small strains are assumed up to 4 %."""
-SURROUNDINGS_MM = 45.0
-"""What is kept around a bone: enough for the pictures and for whatever lies next to it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,22 +93,16 @@ def analyse(
     BoneStrengthError
         When a step cannot be done.
     """
-    identity = identify(study.labels, target.label, target.site, target.level, target.side)
-    labels, parts, density = _around(study, target, density)
-    specimen = placed(prepare(labels, target.label, identity, parts), target)
-    taken = check_acquisition(study.acquisition, max(density.spacing_mm), identity[0].value, settings.quality_profile)
-    quality = taken.merged((*specimen.quality.lines, _metal(study.ct, specimen))).accepting(settings.accept)
-    site, level, side = identity
+    found = find_bone(study, target, density, settings)
+    specimen, quality = found.specimen, found.quality
     result = SiteResult(
-        specimen.name, site.value, level, side.value, study.labels.value_of(target.label), quality=quality
+        specimen.name, specimen.site.value, specimen.level, specimen.side.value, found.label, quality=quality
     )
-    try:
-        quality.raise_if_refused()
-    except RefusedError:
+    if quality.refused:
         return result, None
     callback(f"{specimen.name}: density measures", 0.0)
-    measures = bmd.measure(density, specimen, calibration)
-    fields, model, strengths, checks = _load(specimen, density, settings, callback)
+    measures = bmd.measure(found.density, specimen, calibration)
+    fields, model, strengths, checks = _load(specimen, found.density, settings, callback)
     failure = fields.failure
     return dataclasses.replace(
         result,
@@ -127,38 +115,14 @@ def analyse(
     ), fields
 
 
-def _metal(ct: Volume, specimen: Specimen) -> QualityLine:
-    # the specimen lies on a box of the CT's grid
-    regions = specimen.regions
-    low = np.rint(ct.grid.to_ijk(regions.grid.to_ras(np.zeros(3)))).astype(int)[::-1]
-    high = low + regions.array.shape
-    box = ct.cropped((int(low[0]), int(low[1]), int(low[2])), (int(high[0]), int(high[1]), int(high[2])))
-    return metal_line(box, np.asarray(regions.array > 0))
-
-
-def _around(study: Study, target: Target, density: Volume) -> tuple[LabelMap, LabelMap | None, Volume]:
-    """Labels, parts and density near a bone: what happens to one bone costs what the bone is, not what the scan is."""
-    mask = study.labels.mask(target.label).array
-    box = bounding_box(mask, voxels_in(SURROUNDINGS_MM, density.grid))
-    labels = LabelMap(crop(study.labels.volume, box), study.labels.names)
-    parts = None if study.parts is None else LabelMap(crop(study.parts.volume, box), study.parts.names)
-    return labels, parts, crop(density, box)
-
-
 def _load(
     specimen: Specimen, density: Volume, settings: Settings, callback: ProgressCallback
 ) -> tuple[SiteFields, ModelRecord, tuple[Strength, ...], QualityReport]:
     chosen, site = settings.model, specimen.site
-    case = load_case.load_case(chosen.load_case, site)
     nonlinear = chosen.analysis == "nonlinear"
-    law = material.law(chosen.law) if chosen.law else material.usual_law(site.value, nonlinear)
-    voxel = chosen.voxel_mm or load_case.DEFAULT_VOXEL_MM[site]
     callback(f"{specimen.name}: finite-element model", 0.0)
-    conversions = chosen.conversions or (() if chosen.law else material.usual_conversions(density.quantity, law))
-    loaded_frame = specimen.local_to_ras if case.frame is None else case.frame(specimen, chosen)
-    aligned = resample(_converted(density, conversions), specimen, voxel, case.regions, loaded_frame)
-    materials = material.map_density(aligned.density, aligned.regions, law.id)
-    loaded = load_case.build(case, aligned, materials, chosen)
+    built = build_model(specimen, density, chosen)
+    loaded, materials = built.loaded, built.materials
     solver = settings.solver
     options = SolverOptions(solver.tolerance, solver.max_iterations, solver.threads, solver.backend)
     solution = solve_linear(
@@ -166,7 +130,7 @@ def _load(
     )
     fields = strength.element_fields(loaded.model, solution)
     loading = Loading(loaded.loaded_set, loaded.height_mm, loaded.bone)
-    failure = _fail(loaded, law, settings, specimen, callback) if nonlinear else None
+    failure = _fail(loaded, built.law, settings, specimen, callback) if nonlinear else None
     criteria = chosen.criteria or strength.DEFAULT_CRITERIA[site.value, chosen.analysis]
     if nonlinear and not chosen.criteria:
         # what a linear analysis of the same model says stands beside it
@@ -177,22 +141,19 @@ def _load(
         else strength.evaluate(c, loaded.model, solution, loading, fields)
         for c in criteria
     )
-    record = _model_record(loaded, solution, materials, case.source, chosen.analysis)
+    record = _model_record(loaded, solution, materials, built.case.source, chosen.analysis)
     if failure:
         record = dataclasses.replace(record, numbers={**record.numbers, **_nonlinear_numbers(failure)})
-    report = QualityReport((*materials.quality, *_conversion_lines(conversions), *_loading_lines(failure)))
-    return SiteFields(specimen, aligned, loaded, solution, fields, failure), record, strengths, report
+    report = QualityReport((*materials.quality, *_conversion_lines(built.conversions), *_loading_lines(failure)))
+    return SiteFields(specimen, built.aligned, loaded, solution, fields, failure), record, strengths, report
 
 
 def _fail(
     loaded: LoadedModel, law: material.MaterialLaw, settings: Settings, specimen: Specimen, callback: ProgressCallback
 ) -> NonlinearSolution:
     chosen = settings.nonlinear
-    end = chosen.end_deformation or END_DEFORMATION[specimen.site.value]
-    moved: dict[str, float] = {p.name: float(np.mean(p.value_mm)) for p in loaded.model.prescribed}
-    moved |= {p.name: p.displacement_mm or 0.0 for p in loaded.model.platens}
     options = NonlinearOptions(
-        end_factor=end * loaded.height_mm / abs(moved[loaded.loaded_set]),
+        end_factor=end_factor(loaded, chosen, specimen.site.value),
         force_error=chosen.force_error,
         tolerance=chosen.tolerance,
         bbar=chosen.bbar,
@@ -206,6 +167,28 @@ def _fail(
         lambda stage, fraction: callback(f"{specimen.name}: {stage}", fraction),
         size,
     )
+
+
+def end_factor(loaded: LoadedModel, chosen: NonlinearSettings, site: str) -> float:
+    """Multiple of the model's own displacement at which nonlinear loading ends.
+
+    Parameters
+    ----------
+    loaded
+        The model.
+    chosen
+        Settings.
+    site
+        Site, for its default deformation.
+
+    Returns
+    -------
+    The factor.
+    """
+    end = chosen.end_deformation or END_DEFORMATION[site]
+    moved: dict[str, float] = {p.name: float(np.mean(p.value_mm)) for p in loaded.model.prescribed}
+    moved |= {p.name: p.displacement_mm or 0.0 for p in loaded.model.platens}
+    return end * loaded.height_mm / abs(moved[loaded.loaded_set])
 
 
 def _nonlinear_numbers(failure: NonlinearSolution) -> dict[str, float]:
@@ -239,16 +222,6 @@ def _loading_lines(failure: NonlinearSolution | None) -> tuple[QualityLine, ...]
             "the curve is valid as far as it goes; look at its end before using the largest force",
         ),
     )
-
-
-def _converted(density: Volume, conversions: tuple[str, ...]) -> Volume:
-    for identifier in conversions:
-        row = conversion(identifier)
-        if density.quantity is row.target_kind:
-            density = density.with_array(row.backward(density.array).astype(density.array.dtype), row.source_kind)
-        else:
-            density = convert(density, identifier)
-    return density
 
 
 def _model_record(

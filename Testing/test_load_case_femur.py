@@ -27,6 +27,7 @@ def loaded(
     left: bool = False,
     angles: tuple[float, float, float] = (0.0, 0.0, 0.0),
     settings: ModelSettings | None = None,
+    voxel_mm: float = 2.5,
 ) -> LoadedModel:
     settings = settings or ModelSettings()
     ct, labels = SyntheticFemur().scan(pose(angles), (1.5, 1.5, 1.5), left)
@@ -36,7 +37,7 @@ def loaded(
     assert case.frame is not None
     density = ct.with_array((0.8 * ct.array + 5.0).astype(np.float32), Quantity.K2HPO4)
     ash = density.with_array((1.06 * density.array + 38.9).astype(np.float32), Quantity.ASH)
-    aligned = resample(ash, specimen, 2.5, case.regions, case.frame(specimen, settings))
+    aligned = resample(ash, specimen, voxel_mm, case.regions, case.frame(specimen, settings))
     return load_case.build(case, aligned, material.map_density(aligned.density, aligned.regions, "F2"), settings)
 
 

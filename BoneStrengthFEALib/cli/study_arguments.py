@@ -26,14 +26,22 @@ from BoneStrengthFEALib.volume import Quantity, Volume
 PLAUSIBLE = {"age": (0.0, 120.0), "height": (0.5, 2.5), "weight": (10.0, 350.0)}
 
 
-def add_study_arguments(parser: argparse.ArgumentParser) -> None:
+def add_study_arguments(parser: argparse.ArgumentParser, required: bool = True) -> None:
     """Add the arguments of an examination.
 
     Parameters
     ----------
     parser
         Parser of a command.
+    required
+        Whether labels must be named; a command that takes case folders too checks it itself.
     """
+    _add_images(parser, required)
+    _add_person(parser)
+    _add_settings_arguments(parser)
+
+
+def _add_images(parser: argparse.ArgumentParser, required: bool) -> None:
     image = parser.add_argument_group("images")
     image.add_argument(
         "ct",
@@ -43,12 +51,12 @@ def add_study_arguments(parser: argparse.ArgumentParser) -> None:
     )
     image.add_argument("--series", default="", metavar="UID", help="DICOM series; else the best one for bone is chosen")
     image.add_argument(
-        "--labels", type=Path, required=True, help="labels of the bones: image, .seg.nrrd, or folder of masks"
+        "--labels", type=Path, required=required, help="labels of the bones: image, .seg.nrrd, or folder of masks"
     )
     image.add_argument(
         "--label",
         action="append",
-        required=True,
+        required=required,
         metavar="L",
         help="label to analyse, by value or name; repeat for several",
     )
@@ -64,6 +72,9 @@ def add_study_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="label map whose value 1 is vertebral bodies (TotalSegmentator task vertebrae_body); else found by shape",
     )
+
+
+def _add_person(parser: argparse.ArgumentParser) -> None:
     bone = parser.add_argument_group("bone, when the label's name does not tell")
     bone.add_argument("--site", choices=[site.value for site in Site])
     bone.add_argument("--level", default="", help="vertebral level, T1 to L6 (one --label only)")
@@ -74,7 +85,6 @@ def add_study_arguments(parser: argparse.ArgumentParser) -> None:
     person.add_argument("--height", type=float, metavar="M", help="standing height in metres")
     person.add_argument("--weight", type=float, metavar="KG")
     person.add_argument("--kvp", type=float, help="tube voltage when the image does not tell")
-    _add_settings_arguments(parser)
 
 
 def _add_settings_arguments(parser: argparse.ArgumentParser) -> None:
@@ -113,7 +123,23 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
     -------
     The settings.
     """
-    base = read_settings(arguments.settings) if arguments.settings else Settings()
+    return changed(read_settings(arguments.settings) if arguments.settings else Settings(), arguments)
+
+
+def changed(base: Settings, arguments: argparse.Namespace) -> Settings:
+    """Settings with what single arguments say.
+
+    Parameters
+    ----------
+    base
+        Settings to start from.
+    arguments
+        Parsed arguments.
+
+    Returns
+    -------
+    The changed settings.
+    """
     given = {"method": arguments.calibration, "phantom": arguments.phantom, "store": arguments.store}
     # as JSON texts: a path such as 2024 is no number
     chosen = [f"calibration.{name}={json.dumps(str(value))}" for name, value in given.items() if value]

@@ -24,6 +24,7 @@ def write_vtu(
     elements: Array,
     cell_data: Mapping[str, Array],
     displacement_mm: FloatArray | None = None,
+    node_data: Mapping[str, Array] | None = None,
 ) -> None:
     """Write elements of a model as hexahedra in RAS.
 
@@ -40,6 +41,9 @@ def write_vtu(
     displacement_mm
         (K+1, J+1, I+1, 3) displacement along the model's x, y, z [mm], or None.
 
+    node_data
+        Name to (nodes,) or (nodes, c) values for every node of the node grid, written as they are.
+
     Raises
     ------
     OutputError
@@ -53,7 +57,7 @@ def write_vtu(
     rows, columns, slices = np.unravel_index(nodes, model.node_shape)[::-1]
     # node (0, 0, 0) is the corner of the first element, half a voxel before its centre
     points = model.grid.to_ras(np.stack([rows, columns, slices], axis=-1).astype(np.float64) - 0.5)
-    point_data: dict[str, Array] = {}
+    point_data = {name: np.asarray(values)[nodes] for name, values in (node_data or {}).items()}
     if displacement_mm is not None:
         axes = model.grid.ijk_to_ras[:3, :3] / np.asarray(model.grid.spacing_mm)
         local = np.nan_to_num(displacement_mm.reshape(-1, 3)[nodes])
