@@ -6,15 +6,25 @@ import csv
 import dataclasses
 import io
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from PIL.Image import Image
 
 from BoneStrengthFEALib.atomic_files import write_text
 from BoneStrengthFEALib.fhir import write_bundle
 from BoneStrengthFEALib.image_files import write_volume
-from BoneStrengthFEALib.pipeline import Outcome
-from BoneStrengthFEALib.report import failed_pictures, slice_pictures, strain_pictures, write_html, write_pdf
+from BoneStrengthFEALib.measure import Measure
+from BoneStrengthFEALib.pipeline import DensityOutcome, Outcome
+from BoneStrengthFEALib.report import (
+    failed_pictures,
+    hip_picture,
+    slice_pictures,
+    strain_pictures,
+    write_html,
+    write_pdf,
+)
 from BoneStrengthFEALib.results import SiteResult, StudyResults, write_results
 from BoneStrengthFEALib.site_analysis import SiteFields
 from BoneStrengthFEALib.study import Study
@@ -73,6 +83,49 @@ def write_outcome(
     return results
 
 
+def write_measures(study: Study, outcome: DensityOutcome, folder: Path, images: bool = False) -> StudyResults:
+    """Write density measures alone: results.json, measures.csv, pictures.
+
+    Parameters
+    ----------
+    study
+        The examination.
+    outcome
+        Its outcome.
+    folder
+        Existing folder.
+    images
+        Whether to write the density volume and the regions as NIfTI as well.
+
+    Returns
+    -------
+    The results with the names of the pictures.
+
+    Raises
+    ------
+    OutputError
+        When something cannot be written.
+    """
+    sites = []
+    for site in outcome.results.sites:
+        bone = outcome.bones.get(site.name)
+        if bone is None:
+            sites.append(site)
+            continue
+        pictures = slice_pictures(study.ct, bone.specimen)
+        if bone.hip is not None:
+            pictures["hip_projection"] = hip_picture(bone.hip)
+        sites.append(dataclasses.replace(site, pictures=_saved(site, pictures, folder)))
+    results = dataclasses.replace(outcome.results, sites=tuple(sites))
+    write_results(results, folder / "results.json")
+    write_text(folder / "measures.csv", measures_csv(results))
+    if images:
+        write_volume(outcome.density, folder / "density.nii.gz")
+        for name, measured in outcome.bones.items():
+            write_volume(measured.specimen.regions, folder / f"{_slug(name)}_regions.nii.gz")
+    return results
+
+
 def measures_csv(results: StudyResults) -> str:
     """All numbers as a tidy table.
 
@@ -104,15 +157,18 @@ def measures_rows(results: StudyResults) -> list[tuple[str, ...]]:
     -------
     Rows of texts in the order of COLUMNS; numbers with all their digits.
     """
-    rows: list[tuple[str, ...]] = []
+    rows: list[tuple[str, ...]] = [_row(("", "", ""), m) for m in results.measures]
     for site in results.sites:
         who = (site.site, site.level, site.side)
-        rows += [
-            (*who, m.id, repr(m.value), m.unit, _optional(m.uncertainty), m.classification, m.source) for m in site.bmd
-        ]
+        rows += [_row(who, m) for m in site.bmd]
         rows += [(*who, f"failure_load_{s.criterion}", repr(s.force_n), "N", "", "", s.source) for s in site.strengths]
         rows += [(*who, "stiffness", repr(s.stiffness_n_per_mm), "N/mm", "", "", s.source) for s in site.strengths[:1]]
     return rows
+
+
+def _row(who: tuple[str, ...], m: Measure) -> tuple[str, ...]:
+    source = m.source + (" (unverified)" * m.unverified)
+    return (*who, m.id, repr(m.value), m.unit, _optional(m.uncertainty), m.classification, source)
 
 
 def _optional(value: float | None) -> str:
@@ -134,11 +190,17 @@ def _with_pictures(study: Study, site: SiteResult, fields: SiteFields, folder: P
         pictures |= failed_pictures(
             fields.aligned, failure.failed_compression, failure.failed_tension, fields.loaded.bone
         )
+    if fields.hip is not None:
+        pictures["hip_projection"] = hip_picture(fields.hip)
+    return dataclasses.replace(site, pictures=_saved(site, pictures, folder))
+
+
+def _saved(site: SiteResult, pictures: Mapping[str, Image], folder: Path) -> dict[str, str]:
     names = {}
     for kind, picture in pictures.items():
         names[kind] = f"{_slug(site.name)}_{kind}.png"
         picture.save(folder / names[kind], optimize=True)
-    return dataclasses.replace(site, pictures=names)
+    return names
 
 
 def _effective_strain_percent(site: SiteResult, fields: SiteFields) -> FloatArray:

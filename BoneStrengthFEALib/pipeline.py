@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from BoneStrengthFEALib import calibration, provenance, risk
+from BoneStrengthFEALib import bmd, calibration, provenance, risk
 from BoneStrengthFEALib.errors import RefusedError
 from BoneStrengthFEALib.progress import ProgressCallback, no_progress
 from BoneStrengthFEALib.quality import QualityReport
 from BoneStrengthFEALib.results import RiskLine, SiteResult, StudyResults
 from BoneStrengthFEALib.settings import Settings
 from BoneStrengthFEALib.site_analysis import SiteFields, analyse
+from BoneStrengthFEALib.site_density import MeasuredBone, measure_site
 from BoneStrengthFEALib.study import Study
 from BoneStrengthFEALib.volume import Quantity, Volume
 
 HEADLINE_LEVELS = ("L1", "L2", "L3", "T12")
 """The overall class rests on the strength of one vertebra, the first of these that was analysed."""
-DENSITY_LEVELS = ("L1", "L2", "L3")
-"""Trabecular vBMD is the mean of the first two of these (ISCD: L1-L2 with 3-D QCT)."""
-ELLIPSE = "trabecular_ellipse_vbmd"
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +36,25 @@ class Outcome:
     results: StudyResults
     density: Volume
     fields: dict[str, SiteFields]
+
+
+@dataclass(frozen=True, eq=False)
+class DensityOutcome:
+    """Density measures alone and what lies behind them.
+
+    Parameters
+    ----------
+    results
+        Numbers, checks and provenance; no model and no strength.
+    density
+        Density of the scan [mg/cm3].
+    bones
+        Site name to images.
+    """
+
+    results: StudyResults
+    density: Volume
+    bones: dict[str, MeasuredBone]
 
 
 def run(study: Study, settings: Settings | None = None, callback: ProgressCallback = no_progress) -> Outcome:
@@ -74,21 +89,66 @@ def run(study: Study, settings: Settings | None = None, callback: ProgressCallba
         sites.append(result)
         if behind is not None:
             fields[result.name] = behind
-    if not fields:
+    return Outcome(_results(study, settings, fitted, checks, sites), density, fields)
+
+
+def measure(study: Study, settings: Settings | None = None, callback: ProgressCallback = no_progress) -> DensityOutcome:
+    """Run the chain as far as the density measures, without a finite-element model.
+
+    Parameters
+    ----------
+    study
+        CT, labels, bones, subject.
+    settings
+        All choices.
+    callback
+        Called with stage and fraction; may raise to cancel.
+
+    Returns
+    -------
+    The outcome; numbers are those of run.
+
+    Raises
+    ------
+    RefusedError
+        When the examination, the calibration or every bone is refused.
+    BoneStrengthError
+        When a step cannot be done; nothing has been written then.
+    """
+    settings = settings or Settings()
+    fitted, density, checks = calibrated(study, settings, callback)
+    sites: list[SiteResult] = []
+    bones: dict[str, MeasuredBone] = {}
+    for target in study.targets:
+        result, bone = measure_site(study, target, density, fitted, settings, callback)
+        sites.append(result)
+        if bone is not None:
+            bones[result.name] = bone
+    return DensityOutcome(_results(study, settings, fitted, checks, sites), density, bones)
+
+
+def _results(
+    study: Study,
+    settings: Settings,
+    fitted: calibration.Calibration,
+    checks: QualityReport,
+    sites: list[SiteResult],
+) -> StudyResults:
+    if not any(site.bmd for site in sites):
         refused = QualityReport(tuple(line for site in sites for line in site.quality.lines))
         refused.raise_if_refused()
         raise RefusedError("no bone could be analysed")
-    quality = study.quality.accepting(settings.accept).merged(checks.lines)
-    results = StudyResults(
+    mean = bmd.spine_mean({site.level: site.bmd for site in sites if site.level}, fitted.quantity)
+    return StudyResults(
         acquisition=study.acquisition,
         calibration=fitted,
         sites=tuple(sites),
-        risk=overall_risk(sites, density.quantity),
-        quality=quality,
+        risk=overall_risk(sites, fitted.quantity),
+        quality=study.quality.accepting(settings.accept).merged(checks.lines),
         settings=settings.to_dict(),
         provenance=_provenance(study, settings),
+        measures=() if mean is None else (mean,),
     )
-    return Outcome(results, density, fields)
 
 
 def calibrated(
@@ -132,7 +192,7 @@ def overall_risk(sites: list[SiteResult], quantity: Quantity) -> RiskLine | None
     sites
         Results of all bones.
     quantity
-        Kind of density; the density classes hold for K2HPO4-equivalent density.
+        Kind of density; CaHA-equivalent density is brought to the K2HPO4 scale of the classes.
 
     Returns
     -------
@@ -141,10 +201,11 @@ def overall_risk(sites: list[SiteResult], quantity: Quantity) -> RiskLine | None
     by_level = {site.level: site for site in sites}
     headline = next((by_level[level] for level in HEADLINE_LEVELS if level in by_level and by_level[level].risk), None)
     lines = [line for line in (headline.risk if headline else ()) if line.measure == "spine strength"]
-    levels = [by_level[level] for level in DENSITY_LEVELS if level in by_level]
-    values = [measure.value for site in levels for measure in site.bmd if measure.id == ELLIPSE][:2]
-    if values and quantity is Quantity.K2HPO4:
-        lines.append(risk.classify("spine vBMD", float(np.mean(values))))
+    mean = bmd.spine_mean({level: site.bmd for level, site in by_level.items()}, quantity)
+    # the density classes are on the K2HPO4 scale
+    value = None if mean is None else bmd.on_k2hpo4_scale(mean.value, quantity)
+    if value is not None:
+        lines.append(risk.classify("spine vBMD", value))
     return risk.overall(lines)
 
 

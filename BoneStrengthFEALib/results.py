@@ -166,6 +166,8 @@ class StudyResults:
         All settings, as Settings.to_dict.
     provenance
         Software version, hashes of inputs, times; text values.
+    measures
+        Measures over several bones: mean density of the spine.
     """
 
     acquisition: Acquisition
@@ -175,6 +177,7 @@ class StudyResults:
     quality: QualityReport
     settings: Mapping[str, Any]
     provenance: Mapping[str, str]
+    measures: tuple[Measure, ...] = ()
 
 
 def results_to_dict(results: StudyResults) -> dict[str, Any]:

@@ -135,14 +135,17 @@ class RiskSettings:
     Parameters
     ----------
     reference
-        Id of the reference set for T- and Z-scores.
+        Id of the reference set for T-scores of the hip, or path of a file with one set.
     dxa_slope, dxa_offset_g_cm2
         aBMD_DXA = slope * aBMD_CT + offset; 1 and 0 leave CT-equivalent values.
+    z_reference
+        Id or path of the reference set for Z-scores; empty takes the shipped one of the subject's sex.
     """
 
     reference: str = "nhanes3-nhw-female"
     dxa_slope: float = 1.0
     dxa_offset_g_cm2: float = 0.0
+    z_reference: str = ""
 
 
 @dataclass(frozen=True)

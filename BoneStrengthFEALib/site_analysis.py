@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from BoneStrengthFEALib import bmd, material, strength
+from BoneStrengthFEALib import material, strength
 from BoneStrengthFEALib.anatomy import AlignedSpecimen, Specimen
+from BoneStrengthFEALib.bmd import HipScan
 from BoneStrengthFEALib.calibration import Calibration
 from BoneStrengthFEALib.calibration.conversions import conversion
 from BoneStrengthFEALib.load_case import LoadedModel
@@ -18,7 +19,7 @@ from BoneStrengthFEALib.progress import ProgressCallback
 from BoneStrengthFEALib.quality import Outcome, QualityLine, QualityReport
 from BoneStrengthFEALib.results import ModelRecord, SiteResult
 from BoneStrengthFEALib.settings import NonlinearSettings, Settings
-from BoneStrengthFEALib.site_bone import find_bone
+from BoneStrengthFEALib.site_density import measure_site
 from BoneStrengthFEALib.site_model import build_model
 from BoneStrengthFEALib.site_risk import site_risk
 from BoneStrengthFEALib.solver import Solution, SolverOptions, solve_linear
@@ -49,6 +50,8 @@ class SiteFields:
         Strain, stress and energy density per element.
     failure
         Nonlinear solution, or None for a linear analysis.
+    hip
+        Projection of a femur and its regions, or None.
     """
 
     specimen: Specimen
@@ -57,6 +60,7 @@ class SiteFields:
     solution: Solution
     fields: ElementFields
     failure: NonlinearSolution | None = None
+    hip: HipScan | None = None
 
 
 def analyse(
@@ -93,26 +97,19 @@ def analyse(
     BoneStrengthError
         When a step cannot be done.
     """
-    found = find_bone(study, target, density, settings)
-    specimen, quality = found.specimen, found.quality
-    result = SiteResult(
-        specimen.name, specimen.site.value, specimen.level, specimen.side.value, found.label, quality=quality
-    )
-    if quality.refused:
+    result, bone = measure_site(study, target, density, calibration, settings, callback)
+    if bone is None:
         return result, None
-    callback(f"{specimen.name}: density measures", 0.0)
-    measures = bmd.measure(found.density, specimen, calibration)
-    fields, model, strengths, checks = _load(specimen, found.density, settings, callback)
+    fields, model, strengths, checks = _load(bone.specimen, bone.density, settings, callback)
     failure = fields.failure
     return dataclasses.replace(
         result,
         curve=failure.curve if failure else (),
-        bmd=measures,
         model=model,
         strengths=strengths,
-        risk=site_risk(specimen, measures, strengths, study.acquisition.subject, model.load_case),
-        quality=quality.merged(checks.lines),
-    ), fields
+        risk=site_risk(bone.specimen, result.bmd, strengths, study.acquisition.subject, model.load_case),
+        quality=result.quality.merged(checks.lines),
+    ), dataclasses.replace(fields, hip=bone.hip)
 
 
 def _load(

@@ -1,5 +1,8 @@
 """Bone mineral density measures of a specimen."""
 
+from BoneStrengthFEALib.bmd.acr import on_k2hpo4_scale
+from BoneStrengthFEALib.bmd.hip import HipComparison, HipScan, measure_hip, scan_hip
+from BoneStrengthFEALib.bmd.levels import spine_mean
 from BoneStrengthFEALib.bmd.measure import measure
 
-__all__ = ["measure"]
+__all__ = ["HipComparison", "HipScan", "measure", "measure_hip", "on_k2hpo4_scale", "scan_hip", "spine_mean"]

@@ -28,10 +28,28 @@ def acr_class(value_mg_cm3: float, kind: Quantity) -> str:
     >>> acr_class(80.0, Quantity.K2HPO4), acr_class(79.9, Quantity.K2HPO4), acr_class(120.1, Quantity.K2HPO4)
     ('low bone mass', 'osteoporosis', 'normal')
     """
-    if kind is Quantity.CAHA:
-        value_mg_cm3 = float(caha_to_k2hpo4(value_mg_cm3))
-    elif kind is not Quantity.K2HPO4:
+    scaled = on_k2hpo4_scale(value_mg_cm3, kind)
+    if scaled is None:
         return ""
-    if value_mg_cm3 < OSTEOPOROSIS_BELOW:
+    if scaled < OSTEOPOROSIS_BELOW:
         return "osteoporosis"
-    return "low bone mass" if value_mg_cm3 <= LOW_UP_TO else "normal"
+    return "low bone mass" if scaled <= LOW_UP_TO else "normal"
+
+
+def on_k2hpo4_scale(value_mg_cm3: float, kind: Quantity) -> float | None:
+    """Bring a density to the scale of the classes.
+
+    Parameters
+    ----------
+    value_mg_cm3
+        Density [mg/cm3].
+    kind
+        Its kind.
+
+    Returns
+    -------
+    K2HPO4-equivalent density [mg/cm3], or None for a kind that has no published conversion.
+    """
+    if kind is Quantity.CAHA:
+        return float(caha_to_k2hpo4(value_mg_cm3))
+    return value_mg_cm3 if kind is Quantity.K2HPO4 else None

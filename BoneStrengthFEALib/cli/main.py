@@ -23,6 +23,7 @@ def commands() -> tuple[ModuleType, ...]:
     Modules with add_parser(subparsers) and run(arguments) -> exit code.
     """
     from BoneStrengthFEALib.cli import (
+        bmd,
         calibrate,
         case,
         cohort,
@@ -44,6 +45,7 @@ def commands() -> tuple[ModuleType, ...]:
 
     return (
         run,
+        bmd,
         calibrate,
         segment,
         retrieve,

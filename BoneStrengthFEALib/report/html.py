@@ -125,15 +125,17 @@ def _summary(results: StudyResults) -> str:
         rows.append(
             (
                 site.name,
-                f"{words.number(strength.force_n, 'N')} N" if strength else "refused",
+                f"{words.number(strength.force_n, 'N')} N" if strength else words.no_strength(site),
                 f"{words.number(strength.stiffness_n_per_mm, 'N/mm')} N/mm" if strength else "",
                 classified.classification if classified else "not classified",
-                f"{words.with_uncertainty(density)} {density.unit}" if density else "",
+                f"{words.with_uncertainty(density)} {density.unit}, {density.label}" if density else "",
                 density.classification if density else "",
             )
         )
-    columns = ("Bone", "Failure load", "Stiffness", "Strength class", "Trabecular vBMD", "vBMD class")
-    return _table(columns, rows) + _bars(results.sites, results.acquisition.subject.sex.value)
+    columns = ("Bone", "Failure load", "Stiffness", "Strength class", "Density", "Density class")
+    over_all = [(m.label, f"{words.with_uncertainty(m)} {m.unit}", m.classification) for m in results.measures]
+    extra = _table(("Over all levels", "Value", "Class"), over_all) if over_all else ""
+    return _table(columns, rows) + extra + _bars(results.sites, results.acquisition.subject.sex.value)
 
 
 def _bars(sites: Iterable[SiteResult], sex: str) -> str:

@@ -130,7 +130,7 @@ def _summary_row(site: SiteResult) -> tuple[str, ...]:
     first = site.bmd[0] if site.bmd else None
     return (
         site.name,
-        f"{words.number(site.strengths[0].force_n, 'N')} N" if site.strengths else "refused",
+        f"{words.number(site.strengths[0].force_n, 'N')} N" if site.strengths else words.no_strength(site),
         line.classification if line else "not classified",
         first.label if first else "",
         f"{words.with_uncertainty(first)} {first.unit}" if first else "",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from BoneStrengthFEALib.measure import Measure
-from BoneStrengthFEALib.results import StudyResults
+from BoneStrengthFEALib.results import SiteResult, StudyResults
 
 SCALE_BY_UNIT = {"N": -1, "N/mm": -1, "mg/cm3": 0, "g/cm2": 3, "cm3": 1, "mm": 1, "mg": 0, "g": 2, "1": 2}
 """Decimals by unit; -1 rounds to tens, the resolution the cut-offs' source reports in."""
@@ -88,6 +88,8 @@ def headline(results: StudyResults) -> str:
     A sentence.
     """
     parts = [f"{s.name} {number(s.strengths[0].force_n, 'N')} N" for s in results.sites if s.strengths]
+    if not parts and any(site.bmd for site in results.sites):
+        return "Density measures alone; no strength was asked for."
     if not parts:
         return "No strength could be computed; the reasons are listed under the checks."
     strengths = "Strength: " + ", ".join(parts)
@@ -95,6 +97,21 @@ def headline(results: StudyResults) -> str:
         return f"{strengths}. Fracture-risk class: not determined (sex unknown, or no level T12 to L3)."
     basis = "" if any(site.risk for site in results.sites) else " (from density alone)"
     return f"{strengths}. Fracture-risk class: {results.risk.classification}{basis}."
+
+
+def no_strength(site: SiteResult) -> str:
+    """What stands where a strength would.
+
+    Parameters
+    ----------
+    site
+        Bone without a strength.
+
+    Returns
+    -------
+    A word.
+    """
+    return "not computed" if site.bmd else "refused"
 
 
 def references(results: StudyResults) -> list[str]:
@@ -110,6 +127,7 @@ def references(results: StudyResults) -> list[str]:
     Citations in the order in which the report meets them.
     """
     found = [results.calibration.source] if results.calibration else []
+    found += [measure.source for measure in results.measures]
     for site in results.sites:
         found += [measure.source for measure in site.bmd]
         found += site.model.sources if site.model else ()
