@@ -10,7 +10,7 @@ from BoneStrengthFEALib.acquisition import Acquisition
 from BoneStrengthFEALib.calibration import calibrate
 from BoneStrengthFEALib.calibration.attenuation import attenuation_table
 from BoneStrengthFEALib.calibration.internal_michalski import fit_michalski, michalski_covariance
-from BoneStrengthFEALib.calibration.tissue_samples import TissueSample, label_values
+from BoneStrengthFEALib.calibration.tissue_samples import TissueSample, collect_samples, label_values
 from BoneStrengthFEALib.calibration.tissue_windows import check_windows
 from BoneStrengthFEALib.errors import CalibrationError, InputError
 from BoneStrengthFEALib.label_map import LabelMap
@@ -95,6 +95,19 @@ def test_labels_win_over_the_search_and_michalski_takes_bone_from_the_skeleton()
     assert points["cortical_bone"].voxels == 899
     assert made.quantity is Quantity.K2HPO4
     assert not made.quality.refused
+
+
+def test_a_bone_with_metal_gives_no_cortical_sample() -> None:
+    ct = body(bone_hu=1240.0)
+    labels = np.zeros(ct.array.shape, dtype=np.int16)
+    labels[:2][ct.array[:2] > 700], labels[2:][ct.array[2:] > 700] = 75, 29
+    metal = np.array(ct.array)
+    metal[0:2, 31:36, 43:48] = 3000.0
+    names = {75: "femur_left", 29: "vertebrae_L3"}
+    label_map = LabelMap(Volume(labels, ct.ijk_to_ras, Quantity.LABEL), names)
+    clean = collect_samples(ct.with_array(metal), label_map)["cortical_bone"]
+    assert clean.mean == pytest.approx(1250.0, abs=15.0)
+    assert clean.hu.max() < 1400.0
 
 
 def test_michalski_without_bone_says_what_that_costs() -> None:

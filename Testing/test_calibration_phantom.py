@@ -18,6 +18,7 @@ from BoneStrengthFEALib.calibration.phantom_definition import (
     shipped_phantoms,
 )
 from BoneStrengthFEALib.calibration.phantom_fit import expected_rod_hu, fit_rods
+from BoneStrengthFEALib.calibration.rod_cupping import cupping_line, rod_cupping
 from BoneStrengthFEALib.cli.demo import demo_study
 from BoneStrengthFEALib.errors import CalibrationError, InputError
 from BoneStrengthFEALib.image_files import read_volume
@@ -110,6 +111,49 @@ def test_drift_along_the_table_is_refused(ct: Volume) -> None:
     found = calibrate_phantom(drifting, None, phantom)
     assert [line.check for line in found.quality.refused] == ["PHANTOM_DRIFT"]
     assert found.numbers["drift_hu"] == pytest.approx(25.0, abs=1.0)
+
+
+def test_cupping_by_hand() -> None:
+    """A bow added to the rods of each phantom is found again; the published Mindways vector has none to speak of."""
+    for name, bow in (("bmas200", 12.0), ("mindways-model3-qa", -9.0), ("qrm-bdc3", 30.0)):
+        phantom = load_phantom(name)
+        x = np.linspace(-1.0, 1.0, len(phantom.rods))
+        found = rod_cupping(phantom, expected_rod_hu(phantom, 1.27, 3.0) + bow * x**2, np.full(x.size, 0.25))
+        assert found is not None
+        assert found.hu == pytest.approx(bow, abs=1e-9)
+        assert cupping_line(found).outcome is Outcome.WARN
+    strong = rod_cupping(load_phantom("bmas200"), np.array([30.0, 65.0, 125.0, 195.0, 280.0]), np.ones(5))
+    assert strong is not None
+    # x^2 less its mean is .5 -.25 -.5 -.25 .5; densities are orthogonal to it: (y . d) / (d . d) = 27.5 / 0.875
+    assert strong.hu == pytest.approx(27.5 / 0.875, abs=1e-9)
+    assert cupping_line(strong).outcome is Outcome.REFUSE
+    hu = np.array([-69.549, -35.378, 176.712, 345.738, 462.936])
+    published = rod_cupping(load_phantom("mindways-model3-ct"), hu, np.zeros(5))
+    assert published is not None
+    assert cupping_line(published).outcome is Outcome.PASS
+    assert rod_cupping(load_phantom("siemens-osteo"), np.array([0.0, 250.0]), np.ones(2)) is None
+    assert rod_cupping(load_phantom("esp"), np.array([60.0, 120.0, 250.0]), np.ones(3)) is None
+
+
+def test_cupped_scan_says_so_and_rods_keep_their_slices(ct: Volume) -> None:
+    phantom = load_phantom("bmas200")
+    scan = with_phantom(ct, phantom, Placement((230.0, 183.0), noise_hu=6.0, cupping_hu=30.0))
+    made = calibrate_phantom(scan, None, phantom)
+    line = next(line for line in made.quality.lines if line.check == "ROD_CUPPING")
+    assert line.outcome is not Outcome.PASS
+    assert made.numbers["cupping_hu"] == pytest.approx(30.0, abs=8.0)
+    assert all(len(p.slice_hu) == made.numbers["slices"] for p in made.points)
+    assert np.mean(made.points[2].slice_hu) == pytest.approx(made.points[2].hu_mean, abs=0.5)
+
+
+def test_noise_of_a_composite_is_what_was_asked_for(ct: Volume) -> None:
+    """Blurred or not, the image's noise is that of the scanner: 20 HU, and its grain follows the blur."""
+    phantom, small = load_phantom("qrm-bdc6"), ct.cropped((0, 0, 0), (8, *ct.array.shape[1:]))
+    for blur in (0.2, 1.5):
+        made = calibrate_phantom(
+            with_phantom(small, phantom, Placement((230.0, 183.0), noise_hu=20.0, blur_mm=blur)), None, phantom
+        )
+        assert made.points[2].hu_sd == pytest.approx(20.0, rel=0.2)
 
 
 def test_noise_is_in_the_covariance(ct: Volume) -> None:

@@ -12,6 +12,7 @@ from BoneStrengthFEALib.calibration.axial_stack import axial_order
 from BoneStrengthFEALib.calibration.phantom_definition import Phantom
 from BoneStrengthFEALib.calibration.phantom_fit import RodFit, fit_rods
 from BoneStrengthFEALib.calibration.record import Calibration, CalibrationPoint
+from BoneStrengthFEALib.calibration.rod_cupping import cupping_line, rod_cupping
 from BoneStrengthFEALib.calibration.rod_search import find_rods
 from BoneStrengthFEALib.calibration.tissue_samples import TissueSample
 from BoneStrengthFEALib.errors import CalibrationError
@@ -91,6 +92,8 @@ def calibrate_phantom(ct: Volume, labels: LabelMap | None, phantom: Phantom) -> 
     variance = np.zeros(present.size)
     variance[present] = np.nanvar(samples.by_slice[present], axis=1) / slices
     fit = fit_rods(phantom, samples.hu, variance)
+    cupping = rod_cupping(phantom, samples.hu, variance)
+    lines = _lines(phantom, samples, fit) + ([] if cupping is None else [cupping_line(cupping)])
     return Calibration(
         f"phantom-{phantom.fit}",
         phantom.kind,
@@ -103,9 +106,10 @@ def calibrate_phantom(ct: Volume, labels: LabelMap | None, phantom: Phantom) -> 
             "hu_at_zero": fit.beta,
             "slices": float(slices),
             "drift_hu": drift(samples.by_slice),
+            **({} if cupping is None else {"cupping_hu": cupping.hu}),
             **samples.numbers,
         },
-        QualityReport(tuple(_lines(phantom, samples, fit))),
+        QualityReport(tuple(lines)),
         f"{phantom.name} ({phantom.id}), {samples.origin}; {phantom.source}"
         + (f"; unverified: {', '.join(phantom.unverified)}" if phantom.unverified else ""),
     )
@@ -217,6 +221,7 @@ def _point(phantom: Phantom, samples: RodSamples, fit: RodFit, n: int) -> Calibr
         phantom.rods[n].density_mg_cm3,
         float(fit.fitted_mg_cm3[n]),
         *sample.histogram(),
+        slice_hu=tuple(samples.by_slice[n].tolist()),
     )
 
 

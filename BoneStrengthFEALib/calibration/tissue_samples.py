@@ -37,6 +37,8 @@ HISTOGRAM_BIN_HU = 5.0
 TRIM_SIGMAS = 3.0
 BONE_SKIP, BONE_TAKE = 50, 899
 """Michalski 2020: of the bone voxels in falling order leave the first 50 out and average the next 899."""
+METAL_HU, METAL_VOXELS = 2000.0, 5
+"""A bone with so many voxels above so many HU holds metal and gives no cortical sample."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +156,7 @@ def _from_label(ct: Volume, labels: LabelMap, tissue: str) -> TissueSample | Non
 def _found(ct: Volume, labels: LabelMap | None, tissue: str) -> TissueSample | None:
     bone = bone_mask(labels)
     if tissue == "cortical_bone":
-        return _densest_bone(ct, bone)
+        return _densest_bone(ct, labels)
     finders = {"air": find_air, "adipose": find_fat, "muscle": find_muscle}
     if tissue not in finders:
         return None
@@ -172,11 +174,20 @@ def _strided(ct: Volume, step: tuple[int, ...]) -> Volume:
     return Volume(ct.array[:: step[0], :: step[1], :: step[2]], affine, ct.quantity)
 
 
-def _densest_bone(ct: Volume, bone: Array | None) -> TissueSample | None:
+def _densest_bone(ct: Volume, labels: LabelMap | None) -> TissueSample | None:
+    bone = None if labels is None else _without_metal(ct, labels)
     if bone is None or bone.sum() < 2 * (BONE_SKIP + BONE_TAKE):
         return None
     ordered = np.sort(ct.array[bone])[::-1].astype(np.float64)
     return TissueSample("cortical_bone", "densest voxels of the bones", ordered[BONE_SKIP : BONE_SKIP + BONE_TAKE])
+
+
+def _without_metal(ct: Volume, labels: LabelMap) -> Array:
+    """Voxels of all named bones that hold no metal: an implant's streaks reach far through its bone."""
+    values = np.array(label_values(labels, (BONE_NAMES,)))
+    bone = np.isin(labels.volume.array, values)
+    found, counts = np.unique(labels.volume.array[bone & (ct.array > METAL_HU)], return_counts=True)
+    return bone & ~np.isin(labels.volume.array, found[counts >= METAL_VOXELS])
 
 
 def _eroded(mask: Array) -> Array:

@@ -137,7 +137,7 @@ def _nice(low: float, high: float) -> list[float]:
     while (high - low) / step > 6:
         step *= 2 if (high - low) / step < 12 else 5
     first = np.ceil(low / step) * step
-    return [float(v) for v in np.arange(first, high + 1e-9, step)]
+    return [float(v) + 0.0 for v in np.arange(first, high + 1e-9, step)]
 
 
 def _svg(parts: Sequence[str], label: str) -> str:

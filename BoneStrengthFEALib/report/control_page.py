@@ -13,6 +13,7 @@ from BoneStrengthFEALib.report.style import STYLE
 
 WIDTH, HEIGHT = 900, 230
 LEFT, RIGHT, TOP, BOTTOM = 74, 120, 18, 38
+OWN_STYLE = ".history{font-size:12px}.history td{white-space:nowrap}main{max-width:1200px}"
 LINE, MARK, GOOD, RULE = "#1f6f8b", "#c8553d", "#1f6f8b", "#8a94a0"
 COLUMNS = ("Scanned", "Entry", "Phantom", "HU per mg/cm³", "HU at 0", "R²", "Warnings at calibration", "Control")
 
@@ -40,7 +41,7 @@ def write_history(entries: Sequence[StoredCalibration], path: Path) -> None:
     write_text(
         path,
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f"<title>History of stored calibrations</title><style>{STYLE}</style></head><body><main>"
+        f"<title>History of stored calibrations</title><style>{STYLE}{OWN_STYLE}</style></head><body><main>"
         f"<h1>History of stored calibrations</h1>{body}<p class='fine'>{escape(SOURCE)}. Limits are stated from "
         f"{FEWEST} scans on and rest on the first 20.</p></main></body></html>\n",
     )
@@ -88,7 +89,7 @@ def _group(group: Sequence[StoredCalibration]) -> str:
     days = [entry.scanned.isoformat() for entry in group]
     charts = "".join(f"<figure>{_svg(chart, days)}</figure>" for chart in charts_of(group))
     title = escape(group[-1].scanner.words)
-    return f"<section><h2>{title}</h2>{charts}<table class='plain'><tr>{head}</tr>{rows}</table></section>"
+    return f"<section><h2>{title}</h2>{charts}<table class='history'><tr>{head}</tr>{rows}</table></section>"
 
 
 def _standalone(group: Sequence[StoredCalibration]) -> str:

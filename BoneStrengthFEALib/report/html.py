@@ -10,6 +10,7 @@ from pathlib import Path
 from BoneStrengthFEALib.atomic_files import write_text
 from BoneStrengthFEALib.quality import QualityReport
 from BoneStrengthFEALib.report import words
+from BoneStrengthFEALib.report.calibration_charts import evidence
 from BoneStrengthFEALib.report.charts import calibration_chart, curve_chart, threshold_bar
 from BoneStrengthFEALib.report.style import STYLE
 from BoneStrengthFEALib.results import DISCLAIMER, SiteResult, StudyResults
@@ -214,7 +215,7 @@ def _calibration(results: StudyResults) -> str:
         f"<p><b>{escape(calibration.method)}</b> &rarr; {escape(calibration.quantity.value)} (mg/cm³)</p>"
         f"<p>density = {polynomial}</p>"
         f"{_table(('Sample', 'HU', 'SD', 'Voxels', 'Reference', 'Fitted'), rows)}</div></div>"
-        f"{_details(calibration.details)}<p class='fine'>{escape(numbers)}</p>"
+        f"{_details(calibration.details)}{evidence(calibration)}<p class='fine'>{escape(numbers)}</p>"
         f"<p class='fine'>{escape(calibration.source)}</p></section>"
     )
 

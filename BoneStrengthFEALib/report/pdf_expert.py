@@ -6,6 +6,7 @@ from typing import Any
 
 from BoneStrengthFEALib.report import words
 from BoneStrengthFEALib.report.comparison import compare, settings_differences
+from BoneStrengthFEALib.report.pdf_calibration import evidence
 from BoneStrengthFEALib.report.pdf_charts import calibration_plot, xy_plot
 from BoneStrengthFEALib.report.pdf_pages import WIDTH, heading, table
 from BoneStrengthFEALib.report.pdf_text import paragraph
@@ -65,6 +66,7 @@ def calibration(results: StudyResults) -> list[Any]:
         paragraph(f"{fit.method}: {fit.quantity.value} [mg/cm³] = {polynomial}"),
         calibration_plot(fit, WIDTH * 0.6, 170),
         table(("Sample", "HU", "Voxels", "Reference", "Fitted"), rows, (4, 3, 2, 2, 2)),
+        *evidence(fit, WIDTH),
         *(paragraph(f"{name.replace('_', ' ')}: {text}", 7) for name, text in fit.details.items()),
         paragraph("; ".join(f"{k} = {v:.5g}" for k, v in fit.numbers.items()), 6),
         paragraph(fit.source, 6),

@@ -26,6 +26,7 @@ figure{margin:0}figcaption{font-size:11.5px;color:var(--soft);margin-top:2px}
 svg{width:100%;height:auto;font:11px system-ui,"DejaVu Sans",sans-serif;fill:var(--ink)}
 .pictures{display:grid;grid-template-columns:repeat(5,1fr);gap:8px;margin:8px 0}
 .pictures img{width:100%;display:block;border-radius:3px}
+.histograms{display:grid;grid-template-columns:repeat(5,1fr);gap:10px}
 .split{display:grid;grid-template-columns:1fr 1fr;gap:24px}
 .notes,.fine{font-size:11.5px;color:var(--soft)}
 .provenance td{font-size:11px;font-family:ui-monospace,"DejaVu Sans Mono",monospace}

@@ -33,7 +33,8 @@ class Placement:
     tilt_deg
         Tilt of the rods against the table, towards the rows and the columns [degrees].
     noise_hu, blur_mm, cupping_hu
-        Standard deviation of added noise, of the blur, and how much lower HU are in the middle of the phantom.
+        Standard deviation of the noise as it stands in the image, standard deviation of the blur, and how much lower HU
+        are in the middle of the phantom. The object is blurred and then gets noise with the grain of that blur.
     seed
         Of the noise.
     """
@@ -72,14 +73,22 @@ def with_phantom(ct: Volume, phantom: Phantom, placement: Placement) -> Volume:
     hu = expected_rod_hu(phantom, placement.sigma, placement.beta)
     dice = np.random.default_rng(placement.seed)
     middle = 0.5 * (image.shape[0] - 1)
+    pixels = [placement.blur_mm / h for h in spacing[1:]]
     for k in range(image.shape[0]):
         shift = np.tan(np.radians(placement.tilt_deg)) * (k - middle) * spacing[0]
         slab, content = _slice(image.shape[1:], (spacing[1], spacing[2]), phantom, placement, hu, shift)
-        content += dice.normal(0.0, placement.noise_hu, content.shape)
-        content = ndimage.gaussian_filter(content, [placement.blur_mm / h for h in spacing[1:]])
-        image[k] = np.where(slab, content, image[k])
+        content = ndimage.gaussian_filter(content, pixels) + _noise(dice, content.shape, pixels, placement.noise_hu)
+        share = ndimage.gaussian_filter(slab.astype(np.float64), pixels)
+        image[k] = share * content + (1.0 - share) * image[k]
     back = np.argsort(order)
     return Volume(np.ascontiguousarray(np.transpose(image, back)), ct.ijk_to_ras, Quantity.HU)
+
+
+def _noise(dice: np.random.Generator, shape: tuple[int, ...], pixels: list[float], noise_hu: float) -> FloatArray:
+    """Noise of a given standard deviation whose grain is that of the blur, as reconstruction leaves it."""
+    white = dice.normal(0.0, 1.0, shape)
+    grain = ndimage.gaussian_filter(white, pixels, mode="wrap")
+    return np.asarray(noise_hu * grain / max(float(grain.std()), 1e-12))
 
 
 def _slice(
