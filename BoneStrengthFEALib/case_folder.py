@@ -118,6 +118,7 @@ def _target_to_dict(target: Target) -> dict[str, Any]:
         "level": target.level,
         "side": target.side.value if target.side else None,
         "local_to_ras": None if target.local_to_ras is None else np.asarray(target.local_to_ras).tolist(),
+        "landmarks": to_plain(dict(target.landmarks or {})),
     }
 
 
@@ -129,6 +130,7 @@ def _target_from_dict(entry: dict[str, Any]) -> Target:
         entry["level"],
         Side(entry["side"]) if entry["side"] else None,
         None if frame is None else np.array(frame, dtype=np.float64),
+        {name: np.array(point, dtype=np.float64) for name, point in entry.get("landmarks", {}).items()} or None,
     )
 
 

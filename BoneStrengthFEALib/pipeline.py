@@ -12,6 +12,7 @@ from BoneStrengthFEALib.results import RiskLine, SiteResult, StudyResults
 from BoneStrengthFEALib.settings import Settings
 from BoneStrengthFEALib.site_analysis import SiteFields, analyse
 from BoneStrengthFEALib.site_density import MeasuredBone, measure_site
+from BoneStrengthFEALib.site_refusal import each_bone
 from BoneStrengthFEALib.study import Study
 from BoneStrengthFEALib.volume import Quantity, Volume
 
@@ -77,18 +78,14 @@ def run(study: Study, settings: Settings | None = None, callback: ProgressCallba
     ------
     RefusedError
         When the examination, the calibration or every bone is refused.
+    AnatomyError
+        When no bone can be found; of several bones, those that cannot are refused and the others go on.
     BoneStrengthError
         When a step cannot be done; nothing has been written then.
     """
     settings = settings or Settings()
     fitted, density, checks = calibrated(study, settings, callback)
-    sites: list[SiteResult] = []
-    fields: dict[str, SiteFields] = {}
-    for target in study.targets:
-        result, behind = analyse(study, target, density, fitted, settings, callback)
-        sites.append(result)
-        if behind is not None:
-            fields[result.name] = behind
+    sites, fields = each_bone(study, lambda target: analyse(study, target, density, fitted, settings, callback))
     return Outcome(_results(study, settings, fitted, checks, sites), density, fields)
 
 
@@ -112,18 +109,14 @@ def measure(study: Study, settings: Settings | None = None, callback: ProgressCa
     ------
     RefusedError
         When the examination, the calibration or every bone is refused.
+    AnatomyError
+        When no bone can be found; of several bones, those that cannot are refused and the others go on.
     BoneStrengthError
         When a step cannot be done; nothing has been written then.
     """
     settings = settings or Settings()
     fitted, density, checks = calibrated(study, settings, callback)
-    sites: list[SiteResult] = []
-    bones: dict[str, MeasuredBone] = {}
-    for target in study.targets:
-        result, bone = measure_site(study, target, density, fitted, settings, callback)
-        sites.append(result)
-        if bone is not None:
-            bones[result.name] = bone
+    sites, bones = each_bone(study, lambda target: measure_site(study, target, density, fitted, settings, callback))
     return DensityOutcome(_results(study, settings, fitted, checks, sites), density, bones)
 
 

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from BoneStrengthFEALib.anatomy import Specimen, identify, prepare
+from BoneStrengthFEALib.anatomy import Site, Specimen, identify, prepare
 from BoneStrengthFEALib.anatomy.checks import metal_line
+from BoneStrengthFEALib.anatomy.names import LEVELS, recognise
+from BoneStrengthFEALib.anatomy.vertebra_checks import neighbour_line
 from BoneStrengthFEALib.bounding_box import bounding_box, crop, voxels_in
+from BoneStrengthFEALib.errors import AnatomyError
 from BoneStrengthFEALib.label_map import LabelMap
-from BoneStrengthFEALib.quality import QualityLine, QualityReport
+from BoneStrengthFEALib.quality import Outcome, QualityLine, QualityReport
 from BoneStrengthFEALib.quality_profile import check_acquisition
 from BoneStrengthFEALib.settings import Settings
 from BoneStrengthFEALib.study import Study, Target
@@ -19,6 +22,8 @@ from BoneStrengthFEALib.volume import Volume
 
 SURROUNDINGS_MM = 45.0
 """What is kept around a bone: enough for the pictures and for whatever lies next to it."""
+
+UNFIT_NEIGHBOUR = {"BODY_CUT_BY_FOV", "BODY_HEIGHT", "BODY_VOLUME", "FUSED_BONES", "TWO_BONES", "SUSPECTED_FRACTURE"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,9 +73,9 @@ def find_bone(study: Study, target: Target, density: Volume, settings: Settings)
     """
     identity = identify(study.labels, target.label, target.site, target.level, target.side)
     labels, parts, density = around(study, target, density)
-    specimen = placed(prepare(labels, target.label, identity, parts), target)
+    specimen = placed(prepare(labels, target.label, identity, parts, target.landmarks), target)
     taken = check_acquisition(study.acquisition, max(density.spacing_mm), identity[0].value, settings.quality_profile)
-    lines = (*specimen.quality.lines, _metal(study.ct, specimen))
+    lines = (*specimen.quality.lines, *_neighbours(study, specimen), _metal(study.ct, specimen))
     return Bone(
         specimen,
         density,
@@ -100,6 +105,34 @@ def around(study: Study, target: Target, density: Volume) -> tuple[LabelMap, Lab
     labels = LabelMap(crop(study.labels.volume, box), study.labels.names)
     parts = None if study.parts is None else LabelMap(crop(study.parts.volume, box), study.parts.names)
     return labels, parts, crop(density, box)
+
+
+def _neighbours(study: Study, specimen: Specimen) -> list[QualityLine]:
+    """Compare the height of a vertebra with those above and below, where the label map names them."""
+    if specimen.site is not Site.VERTEBRA or specimen.level not in LEVELS:
+        return []
+    place = LEVELS.index(specimen.level)
+    wanted = {*LEVELS[max(place - 1, 0) : place], *LEVELS[place + 1 : place + 2]}
+    heights = []
+    for value, name in study.labels.names.items():
+        if recognise(name)[1] in wanted and (study.labels.volume.array == value).any():
+            heights += _whole_height(study, value)
+    measured = specimen.measurements
+    least = min(measured[f"{part}_height_mm"] for part in ("anterior", "middle", "posterior"))
+    line = neighbour_line(least, heights)
+    return [] if line is None else [line]
+
+
+def _whole_height(study: Study, value: int) -> list[float]:
+    target = Target(value)
+    labels, parts, _ = around(study, target, study.ct)
+    try:
+        found = prepare(labels, value, identify(labels, value), parts)
+    except AnatomyError:
+        return []
+    # a neighbour that is cut or itself suspect tells nothing
+    suspect = {line.check for line in found.quality.lines if line.outcome is not Outcome.PASS}
+    return [] if suspect & UNFIT_NEIGHBOUR else [found.measurements["mean_height_mm"]]
 
 
 def _metal(ct: Volume, specimen: Specimen) -> QualityLine:

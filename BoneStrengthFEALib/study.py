@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,9 @@ class Target:
         What it is; None or empty takes it from the label's name.
     local_to_ras
         (4, 4) rigid frame [mm] a person has set; None takes the one found from the bone's shape.
+    landmarks
+        Landmarks a person has set, name to (3,) RAS [mm]; they replace those found. Names by site: see
+        anatomy.vertebra.LANDMARKS and anatomy.femur.LANDMARKS.
     """
 
     label: int | str
@@ -46,6 +50,7 @@ class Target:
     level: str = ""
     side: Side | None = None
     local_to_ras: FloatArray | None = field(default=None, compare=False)
+    landmarks: Mapping[str, FloatArray] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,7 +29,7 @@ def isolate(study: Study, target: Target) -> Specimen:
         When the label is not the bone it should be.
     """
     identity = identify(study.labels, target.label, target.site, target.level, target.side)
-    return placed(prepare(study.labels, target.label, identity, study.parts), target)
+    return placed(prepare(study.labels, target.label, identity, study.parts, target.landmarks), target)
 
 
 def placed(specimen: Specimen, target: Target) -> Specimen:
@@ -46,14 +46,18 @@ def placed(specimen: Specimen, target: Target) -> Specimen:
     -------
     The specimen to load.
     """
+    specimen = _with_line(
+        specimen, "LANDMARKS_BY_HAND", sorted(target.landmarks or {}), "landmarks found from the shape"
+    )
     if target.local_to_ras is None:
         return specimen
-    line = QualityLine(
-        "FRAME_BY_HAND",
-        Outcome.WARN,
-        "a frame set by a person",
-        "the frame found from the bone's shape",
-        "check the loading direction in the pictures",
-    )
-    quality = specimen.quality.merged((line,))
-    return dataclasses.replace(specimen, local_to_ras=target.local_to_ras, quality=quality)
+    specimen = _with_line(specimen, "FRAME_BY_HAND", ["a frame"], "the frame found from the bone's shape")
+    return dataclasses.replace(specimen, local_to_ras=target.local_to_ras)
+
+
+def _with_line(specimen: Specimen, code: str, given: list[str], usual: str) -> Specimen:
+    if not given:
+        return specimen
+    found = f"{', '.join(given)} set by a person"
+    line = QualityLine(code, Outcome.WARN, found, usual, "check the loading direction in the pictures")
+    return dataclasses.replace(specimen, quality=specimen.quality.merged((line,)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from BoneStrengthFEALib.bounding_box import bounding_box
 from BoneStrengthFEALib.errors import AnatomyError
 from BoneStrengthFEALib.quality import Outcome, QualityLine
 from BoneStrengthFEALib.volume import Array, Quantity, Volume
@@ -13,6 +14,8 @@ LOOSE_SHARE = 0.05
 """Share of the label that may lie apart from its largest piece."""
 HOLE_SHARE = 0.10
 """Share of the filled bone that may have been holes; more means that the label is a shell."""
+TWIN_THICKNESS = 0.7
+"""A second piece at least so thick, relative to the first, is a bone of its own; arches and processes are thinner."""
 METAL_HU = 2500.0
 """No cortical bone is denser than this at 100 to 140 kVp in a standard kernel."""
 METAL_CM3 = 0.05
@@ -59,6 +62,39 @@ def one_piece(mask: Volume) -> tuple[Array, list[QualityLine]]:
             "the label is a shell or has cavities, which were filled; check that it is a whole bone",
         ),
     ]  # fmt: skip
+
+
+def two_bones_line(mask: Volume, bone: Array) -> QualityLine:
+    """Tell whether another bone lies in the label, apart from the one that is analysed.
+
+    Parameters
+    ----------
+    mask
+        (K, J, I) 0/1 label.
+    bone
+        (K, J, I) bool, its largest piece.
+
+    Returns
+    -------
+    A line that refuses when there is one.
+    """
+    sampling = mask.spacing_mm[::-1]
+
+    def thickness(part: Array) -> float:
+        if not part.any():
+            return 0.0
+        box = bounding_box(part, (1, 1, 1))
+        return float(ndimage.distance_transform_edt(np.pad(part[box], 1), sampling).max())
+
+    rest = np.asarray(mask.array > 0) & ~bone
+    share = thickness(rest) / thickness(bone)
+    return QualityLine(
+        "TWO_BONES",
+        Outcome.REFUSE if share >= TWIN_THICKNESS else Outcome.PASS,
+        f"loose pieces {100 * share:.0f} % as thick as the bone",
+        f"below {100 * TWIN_THICKNESS:.0f} %",
+        "the label holds more than one bone: give each bone its own label",
+    )
 
 
 def share_line(code: str, share: float, limit: float, what: str, action: str) -> QualityLine:

@@ -96,7 +96,7 @@ def prepare(
         return prepare_femur(mask, side, landmarks)
     if site is not Site.VERTEBRA:
         raise AnatomyError(f"site {site.value} cannot be analysed yet; this version analyses vertebrae")
-    return prepare_vertebra(mask, level, _body_label(labels, parts))
+    return prepare_vertebra(mask, level, _body_label(labels, parts), landmarks)
 
 
 def _body_label(labels: LabelMap, parts: LabelMap | None) -> Volume | None:

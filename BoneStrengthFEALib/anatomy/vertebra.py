@@ -8,14 +8,16 @@ the first exit from the bone toward the canal; what lies in front of it, without
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 
-from BoneStrengthFEALib.anatomy import checks
+from BoneStrengthFEALib.anatomy import checks, vertebra_checks
+from BoneStrengthFEALib.anatomy.endplates import Heights, endplate_normal, endplates, heights
 from BoneStrengthFEALib.anatomy.specimen import Side, Site, Specimen
-from BoneStrengthFEALib.bounding_box import bounding_box
+from BoneStrengthFEALib.anatomy.symmetry import symmetric_anterior
 from BoneStrengthFEALib.errors import AnatomyError
 from BoneStrengthFEALib.quality import Outcome, QualityLine, QualityReport
 from BoneStrengthFEALib.volume import Array, FloatArray, Quantity, Volume
@@ -36,13 +38,8 @@ HEIGHT_LIMITS_MM = (10.0, 50.0)
 VOLUME_LIMITS_CM3 = (4.0, 100.0)
 SHAPE_ADVICE = "the label does not have the shape of a human vertebral body; check it"
 FRAME_ROUNDS = 4
-CENTRAL_SHARE = 0.7
-"""Endplates are fitted within this share of the body's half-axes, inside the rims."""
-COLUMNS = 15
-MINIMUM_COLUMNS = 12
-ENDPLATE_SEARCH_MM = 6.0
-ENDPLATE_STEP_MM = 0.5
-BLUR_MM = 2.0
+LANDMARKS = ("superior_endplate_centre", "inferior_endplate_centre", "posterior_wall")
+"""Landmarks a user may give; the two of the endplates only together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +50,9 @@ class _Points:
     ras: FloatArray
 
 
-def prepare_vertebra(mask: Volume, level: str, body_label: Volume | None = None) -> Specimen:
+def prepare_vertebra(
+    mask: Volume, level: str, body_label: Volume | None = None, given: Mapping[str, FloatArray] | None = None
+) -> Specimen:
     """Isolate the body and find the local frame.
 
     Parameters
@@ -64,6 +63,8 @@ def prepare_vertebra(mask: Volume, level: str, body_label: Volume | None = None)
         "T4" ... "L5", or empty when unknown.
     body_label
         (K, J, I) 0/1 label of vertebral bodies from a finer segmentation, on the same grid; found by shape if None.
+    given
+        Landmarks that the user sets, RAS [mm]; see LANDMARKS.
 
     Returns
     -------
@@ -74,21 +75,14 @@ def prepare_vertebra(mask: Volume, level: str, body_label: Volume | None = None)
     AnatomyError
         When no body is found in the label.
     """
+    chosen = _checked(given)
     bone, lines = checks.one_piece(mask)
-    anterior = _anterior_direction(bone, mask)
-    up = np.array((0.0, 0.0, 1.0))
-    body = np.zeros_like(bone)
-    frame = np.eye(4)
-    for _ in range(FRAME_ROUNDS):
-        axes = _axes(anterior, up)
-        body = _given_body(bone, body_label) if body_label is not None else _find_body(bone, mask, axes)
-        frame = np.eye(4)
-        frame[:3, :3] = axes
-        frame[:3, 3] = _points(body, mask).ras.mean(axis=0)
-        up = _endplate_normal(body, mask, frame)
-    frame[:3, :3] = _axes(anterior, up)
+    lines += [checks.two_bones_line(mask, bone)]
+    body, frame = _body_and_frame(bone, mask, body_label, chosen)
     regions = np.where(body, BODY, np.where(bone, POSTERIOR, 0)).astype(np.uint8)
-    lines += _completeness(bone, body, mask, frame)
+    surfaces = endplates(body, mask, frame)
+    size = heights(surfaces)
+    lines += _completeness(bone, body, mask, size)
     return Specimen(
         Site.VERTEBRA,
         level,
@@ -96,9 +90,64 @@ def prepare_vertebra(mask: Volume, level: str, body_label: Volume | None = None)
         mask.with_array(regions, Quantity.LABEL),
         REGION_NAMES,
         frame,
-        landmarks={"body_centre": frame[:3, 3]},
+        landmarks=_landmarks(frame, surfaces, size) | chosen,
         quality=QualityReport(tuple(lines)),
+        measurements={
+            "anterior_height_mm": size.anterior_mm,
+            "middle_height_mm": size.middle_mm,
+            "posterior_height_mm": size.posterior_mm,
+            "mean_height_mm": size.mean_mm,
+            "body_depth_mm": size.depth_mm,
+        },
     )
+
+
+def _checked(given: Mapping[str, FloatArray] | None) -> dict[str, FloatArray]:
+    chosen: dict[str, FloatArray] = {name: np.asarray(point, dtype=np.float64) for name, point in (given or {}).items()}
+    unknown = sorted(set(chosen) - set(LANDMARKS))
+    if unknown:
+        raise AnatomyError(f"a vertebra has no landmark {', '.join(unknown)}; it has {', '.join(LANDMARKS)}")
+    if len(set(chosen) & set(LANDMARKS[:2])) == 1:
+        raise AnatomyError(f"the vertical needs both landmarks, {LANDMARKS[0]} and {LANDMARKS[1]}; one was given")
+    return chosen
+
+
+def _body_and_frame(
+    bone: Array, mask: Volume, body_label: Volume | None, given: Mapping[str, FloatArray]
+) -> tuple[Array, FloatArray]:
+    fixed_up = given["superior_endplate_centre"] - given["inferior_endplate_centre"] if LANDMARKS[0] in given else None
+    up = np.array((0.0, 0.0, 1.0)) if fixed_up is None else fixed_up
+    centre = _core_centre(bone, mask)
+    wall = given.get("posterior_wall")
+    anterior, sure = _anterior_direction(bone, mask) if wall is None else (centre - wall, True)
+    body = np.zeros_like(bone)
+    frame = np.eye(4)
+    for _ in range(FRAME_ROUNDS):
+        if not sure:
+            anterior = symmetric_anterior(_points(bone, mask).ras, anterior, up)
+        axes = _axes(anterior, up)
+        depth = None if wall is None else float((centre - wall) @ axes[:, 1])
+        body = _given_body(bone, body_label) if body_label is not None else _find_body(bone, mask, axes, depth)
+        frame = np.eye(4)
+        frame[:3, :3] = axes
+        frame[:3, 3] = _points(body, mask).ras.mean(axis=0)
+        up = endplate_normal(body, mask, frame) if fixed_up is None else fixed_up
+    frame[:3, :3] = _axes(anterior, up)
+    return body, frame
+
+
+def _landmarks(frame: FloatArray, surfaces: tuple[FloatArray, FloatArray], size: Heights) -> dict[str, FloatArray]:
+    def ras(local: FloatArray) -> FloatArray:
+        return np.asarray(frame[:3, :3] @ local + frame[:3, 3])
+
+    top, bottom = (surface.mean(axis=0) for surface in surfaces)
+    back = (top + bottom) / 2 - np.array((0.0, size.depth_mm / 2, 0.0))
+    return {
+        "body_centre": frame[:3, 3],
+        "superior_endplate_centre": ras(top),
+        "inferior_endplate_centre": ras(bottom),
+        "posterior_wall": ras(back),
+    }
 
 
 def _points(mask: Array, volume: Volume) -> _Points:
@@ -118,11 +167,13 @@ def _core_centre(bone: Array, volume: Volume) -> FloatArray:
     return np.asarray(_points(depth >= CORE_SHARE * depth.max(), volume).ras.mean(axis=0))
 
 
-def _anterior_direction(bone: Array, volume: Volume) -> FloatArray:
+def _anterior_direction(bone: Array, volume: Volume) -> tuple[FloatArray, bool]:
+    """Front of the vertebra, and whether the bone's own shape tells it."""
     centre = _core_centre(bone, volume)
     forward = centre - _points(bone, volume).ras.mean(axis=0)
-    # a label of the body alone has no back: then the patient's own anterior serves
-    return forward if np.linalg.norm(forward) > POSTERIOR_OFFSET_MM else np.array((0.0, 1.0, 0.0))
+    # a label of the body alone has no back: the patient's own anterior is where the search for symmetry starts
+    shown = bool(np.linalg.norm(forward) > POSTERIOR_OFFSET_MM)
+    return (forward, True) if shown else (np.array((0.0, 1.0, 0.0)), False)
 
 
 def _given_body(bone: Array, body_label: Volume) -> Array:
@@ -139,9 +190,9 @@ def _largest(mask: Array) -> Array:
     return np.asarray(pieces == 1 + int(np.bincount(pieces.ravel())[1:].argmax()))
 
 
-def _find_body(bone: Array, volume: Volume, axes: FloatArray) -> Array:
+def _find_body(bone: Array, volume: Volume, axes: FloatArray, depth_mm: float | None = None) -> Array:
     centre = _core_centre(bone, volume)
-    wall = _posterior_wall(bone, volume, centre, axes)
+    wall = _posterior_wall(bone, volume, centre, axes) if depth_mm is None else depth_mm
     points = _points(bone, volume)
     ahead = (points.ras - centre) @ axes[:, 1] > -wall
     body = np.zeros_like(bone)
@@ -174,70 +225,12 @@ def _posterior_wall(bone: Array, volume: Volume, centre: FloatArray, axes: Float
     return float(np.median(exits))
 
 
-def _local(body: Array, volume: Volume, frame: FloatArray) -> FloatArray:
-    return np.asarray((_points(body, volume).ras - frame[:3, 3]) @ frame[:3, :3])
-
-
-def _endplates(body: Array, volume: Volume, frame: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Points (x, y, z) of the upper and the lower endplate in the frame, in the central part of the cross-section.
-
-    The surface is where the blurred mask crosses one half: voxel steps of thick slices would tilt a plane through
-    voxel centres by degrees.
-    """
-    local = _local(body, volume, frame)
-    low, high = np.percentile(local, 1, axis=0), np.percentile(local, 99, axis=0)
-    half = CENTRAL_SHARE * (high - low)[:2] / 2
-    x, y = np.meshgrid(np.linspace(-1, 1, COLUMNS), np.linspace(-1, 1, COLUMNS))
-    inside = x**2 + y**2 <= 1.0
-    middle = ((low + high) / 2)[:2]
-    columns = np.column_stack([x[inside] * half[0] + middle[0], y[inside] * half[1] + middle[1]])
-    z = np.arange(low[2] - ENDPLATE_SEARCH_MM, high[2] + ENDPLATE_SEARCH_MM, ENDPLATE_STEP_MM)
-    points = np.concatenate([np.repeat(columns, len(z), axis=0), np.tile(z, len(columns))[:, None]], axis=1)
-    places = volume.grid.to_ijk(points @ frame[:3, :3].T + frame[:3, 3])[:, ::-1].T
-    depth = _blurred_depth(body, volume, places).reshape(len(columns), len(z))
-    covered = (depth > 0).any(axis=1)
-    if covered.sum() < MINIMUM_COLUMNS:
-        raise AnatomyError("the bone has no height to load; its label is a sliver")
-    return tuple(  # type: ignore[return-value]
-        np.column_stack([columns[covered], _crossing(depth[covered][:, ::step], z[::step])]) for step in (-1, 1)
-    )
-
-
-def _blurred_depth(body: Array, volume: Volume, places: FloatArray) -> FloatArray:
-    # a blurred mask crosses one half on a plane of any tilt; distances between voxel centres do not
-    sigma = [BLUR_MM / h for h in volume.spacing_mm[::-1]]
-    box = bounding_box(body)
-    depth = ndimage.gaussian_filter(np.pad(body[box], 4).astype(np.float32), sigma) - 0.5
-    offset = np.array([[side.start - 4] for side in box])
-    return np.asarray(ndimage.map_coordinates(depth, places - offset, order=1, mode="nearest"))
-
-
-def _crossing(depth: FloatArray, z: FloatArray) -> FloatArray:
-    """First place along z where the depth becomes positive, (columns,) from (columns, steps)."""
-    first = np.maximum((depth > 0).argmax(axis=1), 1)
-    rows = np.arange(len(depth))
-    before, after = depth[rows, first - 1], depth[rows, first]
-    share = np.clip(-before / np.maximum(after - before, 1e-9), 0.0, 1.0)
-    return np.asarray(z[first - 1] + share * (z[first] - z[first - 1]))
-
-
-def _endplate_normal(body: Array, volume: Volume, frame: FloatArray) -> FloatArray:
-    normals = []
-    for surface in _endplates(body, volume, frame):
-        design = np.column_stack([surface[:, :2], np.ones(len(surface))])
-        slope = np.linalg.lstsq(design, surface[:, 2], rcond=None)[0]
-        normal = np.array((-slope[0], -slope[1], 1.0))
-        normals.append(normal / np.linalg.norm(normal))
-    return np.asarray(frame[:3, :3] @ np.mean(normals, axis=0))
-
-
-def _completeness(bone: Array, body: Array, volume: Volume, frame: FloatArray) -> list[QualityLine]:
-    top, bottom = _endplates(body, volume, frame)
-    height = float(top[:, 2].mean() - bottom[:, 2].mean())
-    size = float(body.sum()) * volume.voxel_volume_mm3 / 1000.0
+def _completeness(bone: Array, body: Array, volume: Volume, size: Heights) -> list[QualityLine]:
+    cm3 = float(body.sum()) * volume.voxel_volume_mm3 / 1000.0
     return [
         checks.edge_line("BODY_CUT_BY_FOV", body, Outcome.REFUSE, "the vertebral body"),
         checks.edge_line("POSTERIOR_CUT_BY_FOV", bone & ~body, Outcome.WARN, "the posterior elements"),
-        checks.range_line("BODY_HEIGHT", height, "mm", HEIGHT_LIMITS_MM, SHAPE_ADVICE),
-        checks.range_line("BODY_VOLUME", size, "cm3", VOLUME_LIMITS_CM3, SHAPE_ADVICE),
+        checks.range_line("BODY_HEIGHT", size.mean_mm, "mm", HEIGHT_LIMITS_MM, SHAPE_ADVICE),
+        checks.range_line("BODY_VOLUME", cm3, "cm3", VOLUME_LIMITS_CM3, SHAPE_ADVICE),
+        *vertebra_checks.shape_lines(size),
     ]

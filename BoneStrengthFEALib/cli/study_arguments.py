@@ -15,6 +15,7 @@ from BoneStrengthFEALib.errors import InputError
 from BoneStrengthFEALib.image_files import read_volume
 from BoneStrengthFEALib.label_map import LabelMap
 from BoneStrengthFEALib.label_names import SCHEMES, label_names
+from BoneStrengthFEALib.landmark_files import Landmarks, landmarks_of, read_landmarks
 from BoneStrengthFEALib.quality import QualityReport
 from BoneStrengthFEALib.regrid import onto_grid
 from BoneStrengthFEALib.segmentation import read_labels
@@ -79,6 +80,12 @@ def _add_person(parser: argparse.ArgumentParser) -> None:
     bone.add_argument("--site", choices=[site.value for site in Site])
     bone.add_argument("--level", default="", help="vertebral level, T1 to L6 (one --label only)")
     bone.add_argument("--side", choices=["left", "right"])
+    bone.add_argument(
+        "--landmarks",
+        type=Path,
+        metavar="FILE",
+        help="landmarks that replace those found: 3D Slicer markups (.mrk.json), or TOML or JSON",
+    )
     person = parser.add_argument_group("subject")
     person.add_argument("--sex", choices=["F", "M"], help="needed for strength classes")
     person.add_argument("--age", type=float, metavar="YEARS")
@@ -183,11 +190,11 @@ def study_of(arguments: argparse.Namespace) -> Study:
         tissues = LabelMap(on_ct(arguments.tissues), names)
     if arguments.bodies:
         parts = LabelMap(on_ct(arguments.bodies), {1: "vertebrae_body"})
-    given = (arguments.ct, arguments.labels, arguments.tissues, arguments.bodies)
+    given = (arguments.ct, arguments.labels, arguments.tissues, arguments.bodies, arguments.landmarks)
     study = Study(
         ct,
         labels,
-        tuple(_target(label, arguments) for label in arguments.label),
+        _targets(arguments),
         scan.acquisition,
         tissues,
         parts,
@@ -220,10 +227,21 @@ def _scan(arguments: argparse.Namespace) -> DicomScan:
     return DicomScan(ct, Acquisition(source="file", kvp=arguments.kvp), QualityReport())
 
 
-def _target(label: str, arguments: argparse.Namespace) -> Target:
+def _targets(arguments: argparse.Namespace) -> tuple[Target, ...]:
+    marks = read_landmarks(arguments.landmarks) if arguments.landmarks else {}
+    unknown = sorted(set(marks) - {"", *arguments.label})
+    if unknown:
+        raise InputError(f"{arguments.landmarks.name} has landmarks of {', '.join(unknown)}, which no --label names")
+    return tuple(
+        _target(label, arguments, landmarks_of(marks, label, len(arguments.label) == 1)) for label in arguments.label
+    )
+
+
+def _target(label: str, arguments: argparse.Namespace, landmarks: Landmarks | None) -> Target:
     return Target(
         label,
         Site(arguments.site) if arguments.site else None,
         arguments.level,
         Side(arguments.side) if arguments.side else None,
+        landmarks=landmarks,
     )

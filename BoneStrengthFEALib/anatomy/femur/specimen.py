@@ -122,6 +122,7 @@ def prepare_femur(mask: Volume, side: Side, given: Mapping[str, FloatArray] | No
     if unknown:
         raise AnatomyError(f"a femur has no landmark {', '.join(unknown)}; it has {', '.join(LANDMARKS)}")
     bone, lines = checks.one_piece(mask)
+    lines += [checks.two_bones_line(mask, bone)]
     found = find_landmarks(smooth_solid(bone, mask), side, given)
     index = np.argwhere(bone)
     ras = mask.grid.to_ras(index[:, ::-1].astype(np.float64))
