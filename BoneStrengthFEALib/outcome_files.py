@@ -163,6 +163,10 @@ def measures_rows(results: StudyResults) -> list[tuple[str, ...]]:
         rows += [_row(who, m) for m in site.bmd]
         rows += [(*who, f"failure_load_{s.criterion}", repr(s.force_n), "N", "", "", s.source) for s in site.strengths]
         rows += [(*who, "stiffness", repr(s.stiffness_n_per_mm), "N/mm", "", "", s.source) for s in site.strengths[:1]]
+        rows += [
+            (*who, f"failure_load_fall_{p.rotation_deg:g}deg", repr(p.force_n), "N", "", "", "sweep of fall directions")
+            for p in site.sweep
+        ]
     return rows
 
 

@@ -78,6 +78,24 @@ class CurvePoint:
 
 
 @dataclass(frozen=True)
+class SweepPoint:
+    """A fall in one direction.
+
+    Parameters
+    ----------
+    rotation_deg, adduction_deg
+        Internal rotation of the femur and adduction of its shaft [degrees].
+    force_n, stiffness_n_per_mm
+        Linear failure load and stiffness.
+    """
+
+    rotation_deg: float
+    adduction_deg: float
+    force_n: float
+    stiffness_n_per_mm: float
+
+
+@dataclass(frozen=True)
 class RiskLine:
     """One line of the risk assessment.
 
@@ -130,6 +148,8 @@ class SiteResult:
         Checks of this bone.
     pictures
         Kind ("axial", "coronal", "sagittal", "strain") to file name beside results.json.
+    sweep
+        Falls in several directions; the weakest has the least force.
     """
 
     name: str
@@ -144,6 +164,7 @@ class SiteResult:
     risk: tuple[RiskLine, ...] = ()
     quality: QualityReport = QualityReport()
     pictures: Mapping[str, str] = field(default_factory=dict)
+    sweep: tuple[SweepPoint, ...] = ()
 
 
 @dataclass(frozen=True)

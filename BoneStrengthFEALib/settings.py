@@ -70,6 +70,8 @@ class ModelSettings:
         of the site's default law, which the report names; a law chosen by the user implies none.
     fall_rotation_deg, fall_adduction_deg
         Internal rotation of the femur and adduction of its shaft in a sideways fall [degrees].
+    fall_sweep_deg
+        Further internal rotations at which a fall is computed (linear), to find the weakest direction [degrees].
     """
 
     voxel_mm: float | None = None
@@ -81,6 +83,7 @@ class ModelSettings:
     conversions: tuple[str, ...] = ()
     fall_rotation_deg: float = 15.0
     fall_adduction_deg: float = 10.0
+    fall_sweep_deg: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,14 @@ def override(settings: Settings, assignments: Iterable[str]) -> Settings:
     return settings_from_dict(data)
 
 
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _assign(data: dict[str, Any], path: str, text: str) -> None:
     *parents, name = path.split(".")
     table: Any = data
@@ -46,7 +54,8 @@ def _assign(data: dict[str, Any], path: str, text: str) -> None:
     if not isinstance(table, dict) or name not in table:
         raise InputError(f"there is no setting {path}; 'bone-strength-fea info --settings' lists all")
     if isinstance(table[name], (tuple, list)) and not text.startswith("["):
-        table[name] = [part.strip() for part in text.split(",") if part.strip()]
+        parts = [part.strip() for part in text.split(",") if part.strip()]
+        table[name] = [float(part) for part in parts] if parts and all(map(_is_number, parts)) else parts
         return
     try:
         table[name] = json.loads(text)

@@ -22,6 +22,7 @@ from BoneStrengthFEALib.settings import NonlinearSettings, Settings
 from BoneStrengthFEALib.site_density import measure_site
 from BoneStrengthFEALib.site_model import build_model
 from BoneStrengthFEALib.site_risk import site_risk
+from BoneStrengthFEALib.site_sweep import sweep_falls
 from BoneStrengthFEALib.solver import Solution, SolverOptions, solve_linear
 from BoneStrengthFEALib.strength import ElementFields, Loading
 from BoneStrengthFEALib.strength_record import Strength
@@ -101,6 +102,7 @@ def analyse(
     if bone is None:
         return result, None
     fields, model, strengths, checks = _load(bone.specimen, bone.density, settings, callback)
+    falls, fall_lines = sweep_falls(bone.specimen, bone.density, settings, callback)
     failure = fields.failure
     return dataclasses.replace(
         result,
@@ -108,7 +110,8 @@ def analyse(
         model=model,
         strengths=strengths,
         risk=site_risk(bone.specimen, result.bmd, strengths, study.acquisition.subject, model.load_case),
-        quality=result.quality.merged(checks.lines),
+        quality=result.quality.merged((*checks.lines, *fall_lines)),
+        sweep=falls,
     ), dataclasses.replace(fields, hip=bone.hip)
 
 

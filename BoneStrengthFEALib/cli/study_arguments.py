@@ -24,6 +24,8 @@ from BoneStrengthFEALib.settings_override import override
 from BoneStrengthFEALib.study import Study, Target
 from BoneStrengthFEALib.volume import Quantity, Volume
 
+SWEEP = "model.fall_sweep_deg=-15,0,15,30,45"
+"""Internal rotations of --sweep: from in front over straight from the side to posterolateral [degrees]."""
 PLAUSIBLE = {"age": (0.0, 120.0), "height": (0.5, 2.5), "weight": (10.0, 350.0)}
 
 
@@ -110,6 +112,11 @@ def _add_settings_arguments(parser: argparse.ArgumentParser) -> None:
         "--nonlinear", action="store_true", help="load beyond yield: strength from the force-displacement curve"
     )
     choice.add_argument(
+        "--sweep",
+        action="store_true",
+        help="femur: falls in five directions (model.fall_sweep_deg), to find the weakest",
+    )
+    choice.add_argument(
         "--set",
         action="append",
         default=[],
@@ -150,7 +157,9 @@ def changed(base: Settings, arguments: argparse.Namespace) -> Settings:
     given = {"method": arguments.calibration, "phantom": arguments.phantom, "store": arguments.store}
     # as JSON texts: a path such as 2024 is no number
     chosen = [f"calibration.{name}={json.dumps(str(value))}" for name, value in given.items() if value]
-    return override(base, chosen + ["model.analysis=nonlinear"] * arguments.nonlinear + arguments.set)
+    return override(
+        base, chosen + ["model.analysis=nonlinear"] * arguments.nonlinear + [SWEEP] * arguments.sweep + arguments.set
+    )
 
 
 def study_of(arguments: argparse.Namespace) -> Study:

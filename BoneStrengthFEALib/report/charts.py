@@ -8,7 +8,7 @@ from html import escape
 import numpy as np
 
 from BoneStrengthFEALib.calibration import Calibration
-from BoneStrengthFEALib.results import CurvePoint
+from BoneStrengthFEALib.results import CurvePoint, SweepPoint
 
 WIDTH, HEIGHT = 460, 260
 LEFT, RIGHT, TOP, BOTTOM = 62, 14, 14, 44
@@ -65,6 +65,30 @@ def curve_chart(curve: Sequence[CurvePoint]) -> str:
         words = f"{point.force_n:.0f} N, {100 * point.plastic_fraction:.0f} % yielded"
         parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{MARK}"><title>{words}</title></circle>')
     return _svg(parts, "Force-displacement curve")
+
+
+def sweep_chart(falls: Sequence[SweepPoint]) -> str:
+    """Failure load over the direction of the fall.
+
+    Parameters
+    ----------
+    falls
+        At least two falls.
+
+    Returns
+    -------
+    SVG element.
+    """
+    points = sorted((p.rotation_deg, p.force_n) for p in falls)
+    least = min(force for _, force in points)
+    ticks = (points[0][0] - 2.0, points[-1][0] + 2.0, 0.0, 1.15 * max(force for _, force in points))
+    path = " ".join(f"{_x(x, ticks):.1f},{_y(y, ticks):.1f}" for x, y in points)
+    parts = [_axes(ticks, "internal rotation (degrees)", "failure load (N)")]
+    parts.append(f'<polyline points="{path}" fill="none" stroke="{LINE}" stroke-width="2"/>')
+    for angle, force in points:
+        x, y = _x(angle, ticks), _y(force, ticks)
+        parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{6 if force == least else 3}" fill="{MARK}"/>')
+    return _svg(parts, "Failure load by direction of fall")
 
 
 def threshold_bar(value: float, limits: Sequence[float], names: Sequence[str], unit: str) -> str:

@@ -12,6 +12,7 @@ from BoneStrengthFEALib.quality import QualityReport
 from BoneStrengthFEALib.report import words
 from BoneStrengthFEALib.report.calibration_charts import evidence
 from BoneStrengthFEALib.report.charts import calibration_chart, curve_chart, threshold_bar
+from BoneStrengthFEALib.report.falls import fall_sweep
 from BoneStrengthFEALib.report.style import STYLE
 from BoneStrengthFEALib.results import DISCLAIMER, SiteResult, StudyResults
 from BoneStrengthFEALib.risk.cut_offs import KEAVENY_2020, cut_off
@@ -177,7 +178,7 @@ def _site(site: SiteResult, folder: Path) -> str:
     table = _table(columns, [*measures, *strengths], "measures") if measures else ""
     return (
         f'<section><h2>{escape(site.name)}</h2><div class="pictures">{pictures}</div>'
-        f"{table}{_curve(site)}{_quality(f'Checks of {site.name}', site.quality)}</section>"
+        f"{table}{_curve(site)}{fall_sweep(site)}{_quality(f'Checks of {site.name}', site.quality)}</section>"
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from BoneStrengthFEALib.report import words
 from BoneStrengthFEALib.report.comparison import compare, settings_differences
+from BoneStrengthFEALib.report.falls import SWEEP_COLUMNS, sweep_rows
 from BoneStrengthFEALib.report.pdf_calibration import evidence
 from BoneStrengthFEALib.report.pdf_charts import calibration_plot, xy_plot
 from BoneStrengthFEALib.report.pdf_pages import WIDTH, heading, table
@@ -35,6 +36,8 @@ def measures(site: SiteResult) -> list[Any]:
         if rows
         else []
     )
+    if site.sweep:
+        parts.append(table(SWEEP_COLUMNS, sweep_rows(site), (4, 4, 4, 4, 4)))
     if site.curve:
         line = ([0.0, *(p.displacement_mm for p in site.curve)], [0.0, *(p.force_n for p in site.curve)])
         parts.append(xy_plot(line, (), ("displacement (mm)", "force (N)"), WIDTH / 2, 150))
