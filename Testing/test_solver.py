@@ -17,6 +17,7 @@ from BoneStrengthFEALib.fe_model import FeModel, NodalForce, Orthotropy, Prescri
 from BoneStrengthFEALib.solver import SolverOptions, compiling, solve_linear, vector_kernels
 from BoneStrengthFEALib.solver.compiling import Team
 from BoneStrengthFEALib.solver.element import brick_stiffness, lame_basis, mirror_blocks
+from BoneStrengthFEALib.solver.operator import AssembledOperator
 from BoneStrengthFEALib.solver.system import build_system
 from BoneStrengthFEALib.solver.warming import STAGE_COMPILE, warm_up
 from BoneStrengthFEALib.synthetic.fields import compressed, vertebral_body
@@ -318,6 +319,28 @@ def test_one_stiffness_times_a_factor_needs_one_basis() -> None:
         padded[:, :3] = u
         system.operator.add_rows(padded, result)
         np.testing.assert_allclose(result[:, :3], forces, atol=2e-6 * np.abs(forces).max())
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("mixed", [False, True])
+def test_columns_of_porous_bone_multiply_as_the_assembled_matrix(threads: int, mixed: bool) -> None:
+    """Short and long rows of elements, rows longer than a batch, gaps at its end, slabs of several threads."""
+    dice = np.random.default_rng(47)
+    shape = (24, 25, 53)
+    young = dice.uniform(1.0, 9.0, shape) * (dice.random(shape) < np.linspace(0.3, 1.0, 25)[:, None])
+    nu = np.where(np.arange(53) % 3 < 2, 0.3, 0.2) * np.ones(shape) if mixed else 0.3
+    system = build_system(a_bar(young, nu), Team(threads), "numba")
+    bricks = system.bricks
+    assembled = AssembledOperator(bricks, system.elasticities, system.spacing_mm)
+    u = dice.standard_normal((bricks.node_count, 3))
+    forces = assembled.apply(u)
+    np.testing.assert_allclose(system.operator.apply(u), forces, atol=1e-13 * np.abs(forces).max())
+    np.testing.assert_allclose(system.operator.diagonal(), assembled.diagonal(), rtol=1e-12)
+    rows, result = np.zeros((2, len(u), 4), np.float32)
+    rows[:, :3] = u
+    system.operator.add_rows(rows, result)
+    np.testing.assert_allclose(result[:, :3], forces, atol=2e-6 * np.abs(forces).max())
+    assert len(system.operator.columns.phases) == threads
 
 
 def test_plane_supports_of_uneven_bone_take_few_iterations() -> None:

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from BoneStrengthFEALib.solver.compiling import compiled
+from BoneStrengthFEALib.solver.row_kernels import CORNER, COUNT
 from BoneStrengthFEALib.volume import FloatArray
 
 MANY_LAYERS = 32_000
@@ -84,9 +85,9 @@ def coarsen(
     extent = boxes.max(axis=0).astype(np.int64) + 1
     keys = (boxes[:, 0] * extent[1] + boxes[:, 1]) * extent[2] + boxes[:, 2]
     order = np.argsort(keys, kind="stable")
-    starts = np.flatnonzero(np.diff(keys[order], prepend=-1))
+    starts = np.append(np.flatnonzero(np.diff(keys[order], prepend=-1)), len(elements))
     parent_of = np.empty(len(elements), dtype=np.int32)
-    count = _split_boxes(order, np.append(starts, len(elements)), corners, parent_of)
+    count = _split_boxes(order, starts, corners, parent_of)
     first = np.empty(count, dtype=np.int64)
     first[parent_of[::-1]] = np.arange(len(elements) - 1, -1, -1)
     coarse_elements = boxes[first]
@@ -95,7 +96,7 @@ def coarsen(
     averaged = np.stack([np.bincount(parent_of, c, count) * scale for c in coefficients]).astype(coefficients.dtype)
     parents, places = np.full(node_count, -1, dtype=np.int32), np.zeros(node_count, dtype=np.uint8)
     roots = np.arange(8 * count, dtype=np.int32)
-    _join_corners(elements, corners, parent_of, coarse_elements, parents, places, roots)
+    _join_corners((order, starts), elements, corners, parent_of, parents, places, roots)
     coarse_corners = np.empty((count, 8), dtype=np.int32)
     nodes = _number_roots(roots, coarse_corners)
     _sort_by_layer(coarse_elements, coarse_corners, nodes)
@@ -149,35 +150,46 @@ def _share_node(corners: Any, e: int, g: int) -> bool:
 
 @compiled
 def _join_corners(
-    elements: Any, corners: Any, parent_of: Any, boxes: Any, parents: Any, places: Any, roots: Any
+    groups: Any, elements: Any, corners: Any, parent_of: Any, parents: Any, places: Any, roots: Any
 ) -> None:
     """Give each fine node a parent and a place in it; join the corners of coarse elements that share a fine node."""
-    for e in range(elements.shape[0]):
-        box = parent_of[e]
-        for a in range(8):
-            n = corners[e, a]
-            k, j, i = elements[e, 0] + (a >> 2), elements[e, 1] + ((a >> 1) & 1), elements[e, 2] + (a & 1)
-            other = parents[n]
-            if other < 0:
-                parents[n] = box
-                places[n] = (i - 2 * boxes[box, 2]) + 3 * (j - 2 * boxes[box, 1]) + 9 * (k - 2 * boxes[box, 0])
-            elif other != box:
-                _join_at(roots, boxes, box, other, k, j, i)
+    order, starts = groups
+    # nodes of each coarse element by place, so that a node is looked at once for each coarse element it touches
+    nodes = np.full((64, 27), -1, np.int32)
+    for box in range(starts.size - 1):
+        base, count = parent_of[order[starts[box]]], 0
+        for e in order[starts[box] : starts[box + 1]]:
+            group = parent_of[e] - base
+            count = max(count, group + 1)
+            k, j, i = elements[e, 0] & 1, elements[e, 1] & 1, elements[e, 2] & 1
+            for a in range(8):
+                place, n = i + (a & 1) + 3 * (j + ((a >> 1) & 1)) + 9 * (k + (a >> 2)), corners[e, a]
+                if nodes[group, place] < 0:
+                    nodes[group, place] = n
+                elif nodes[group, place] != n:
+                    # split elements of one position have nodes of their own there
+                    _enter(n, base + group, place, parents, places, roots)
+        for group in range(count):
+            for place in range(27):
+                if nodes[group, place] >= 0:
+                    _enter(nodes[group, place], base + group, place, parents, places, roots)
+                    nodes[group, place] = -1
 
 
 @compiled
-def _join_at(roots: Any, boxes: Any, e: int, g: int, k: int, j: int, i: int) -> None:
-    """Join the corners of coarse elements e and g that interpolate fine position (k, j, i) with a weight."""
-    for z in range(k >> 1, ((k + 1) >> 1) + 1):
-        for y in range(j >> 1, ((j + 1) >> 1) + 1):
-            for x in range(i >> 1, ((i + 1) >> 1) + 1):
-                a = 8 * e + (x - boxes[e, 2]) + 2 * (y - boxes[e, 1]) + 4 * (z - boxes[e, 0])
-                b = 8 * g + (x - boxes[g, 2]) + 2 * (y - boxes[g, 1]) + 4 * (z - boxes[g, 0])
+def _enter(n: int, box: int, place: int, parents: Any, places: Any, roots: Any) -> None:
+    """Make a coarse element the parent of a node, or join the corners that it and the parent interpolate it from."""
+    other = parents[n]
+    if other < 0:
+        parents[n] = box
+        places[n] = place
+    elif other != box:
+        # corners of both are in the same geometric order
+        for t in range(COUNT[place]):
+            a, b = 8 * box + CORNER[place, t], 8 * other + CORNER[places[n], t]
+            if roots[a] != roots[b]:
                 ra, rb = _root(roots, a), _root(roots, b)
-                if ra < rb:
-                    roots[rb] = ra
-                elif rb < ra:
-                    roots[ra] = rb
+                roots[max(ra, rb)] = min(ra, rb)
 
 
 @compiled

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from BoneStrengthFEALib.solver.batch_code import WIDTH
 from BoneStrengthFEALib.solver.coarsening import CoarseLevel
 from BoneStrengthFEALib.solver.cycle_kernels import cycle
 from BoneStrengthFEALib.solver.operator import ElementOperator
-from BoneStrengthFEALib.solver.row_moves import WIDTH
 from BoneStrengthFEALib.volume import Array, FloatArray
 
 Slabs = list[list[tuple[int, int]]]
@@ -98,9 +98,13 @@ class PackedLevels:
         self._rows = np.zeros((6, self._nodes[-1], WIDTH), np.float32)
         self._rows[5] = np.concatenate([level.inverse_diagonal for level in levels])
         self._elements = np.concatenate([level.operator.bricks.corners for level in levels])
-        self._coefficients = np.concatenate([level.operator.bricks.coefficients for level in levels], axis=1)
-        self._coefficients = np.ascontiguousarray(self._coefficients, np.float32)
-        self._blocks = np.stack([level.operator.blocks_float32 for level in levels])
+        columns = [level.operator.columns for level in levels]
+        stiffness = [level.operator.stiffness(np.float32) for level in levels]
+        self._columns = _starts([c.owners.size for c in columns])
+        self._rows_of_columns = np.concatenate([c.starts for c in columns])
+        self._in_line = np.concatenate([c.in_line for c in columns])
+        self._factors = np.ascontiguousarray(np.concatenate([factors for factors, _ in stiffness], axis=1))
+        self._blocks = np.stack([blocks for _, blocks in stiffness])
         self._transfer = np.concatenate([_transfer(level) for level in levels])
         self._coarsest = coarsest
         self.x, self.b = (self._rows[n, : self._nodes[1]] for n in (0, 1))
@@ -115,18 +119,9 @@ class PackedLevels:
         visits
             (L,) number of coarse corrections on each level.
         """
-        cycle(
-            self._nodes,
-            self._starts,
-            self._rows,
-            self._elements,
-            self._coefficients,
-            self._blocks,
-            self._transfer,
-            chebyshev,
-            self._coarsest,
-            visits,
-        )
+        levels = (self._nodes, self._starts, self._columns)
+        stiffness = (self._rows_of_columns, self._in_line, self._factors, self._blocks)
+        cycle(levels, self._rows, self._elements, stiffness, self._transfer, chebyshev, self._coarsest, visits)
 
 
 def _starts(sizes: list[int]) -> npt.NDArray[np.int64]:

@@ -21,6 +21,7 @@ from BoneStrengthFEALib.solver import memory
 from BoneStrengthFEALib.solver import vector_kernels as vk
 from BoneStrengthFEALib.solver.compiling import Team
 from BoneStrengthFEALib.solver.multigrid import Multigrid
+from BoneStrengthFEALib.solver.operator import ElementOperator
 from BoneStrengthFEALib.solver.solution import Solution, SolverOptions
 from BoneStrengthFEALib.solver.system import System, build_system, choose_backend
 from BoneStrengthFEALib.solver.teamwork import run_over, sum_over
@@ -121,12 +122,13 @@ def make_preconditioner(system: System, team: Team, callback: ProgressCallback =
         for plane in system.constraints.planes:
             held[plane.dofs] = plane.prescribed_mm is not None
         fixed = (system.constraints.fixed.reshape(-1, 3), held.reshape(-1, 3))
-        bricks, elasticities = system.fewest_bricks, system.fewest_elasticities
+        operator, elasticities = system.operator, system.fewest_elasticities
+        assert isinstance(operator, ElementOperator)
 
         def after_level(number: int) -> None:
             callback(STAGE_SETUP, 1.0 - (1.0 - SYSTEM_SHARE) / 2.0**number)
 
-        return Multigrid(system.mesh.elements, bricks, fixed, elasticities, system.spacing_mm, team, after_level)
+        return Multigrid(system.mesh.elements, operator, fixed, elasticities, system.spacing_mm, team, after_level)
     inverse = 1.0 / np.maximum(system.operator.diagonal(), np.finfo(np.float64).tiny)
     return lambda residual: inverse * residual
 

@@ -9,7 +9,7 @@ import numpy as np
 from BoneStrengthFEALib.errors import MemoryLimitError
 from BoneStrengthFEALib.fe_model import FeModel
 
-BYTES_PER_ELEMENT = {"numba": 110.0, "numpy": 576 * 16.0 + 300.0}
+BYTES_PER_ELEMENT = {"numba": 140.0, "numpy": 576 * 16.0 + 300.0}
 """Corners, factors and coarse levels, or the assembled triplets."""
 BYTES_PER_NODE = {"numba": 260.0, "numpy": 400.0}
 """Vectors of the iteration in float64 and of the hierarchy in float32."""

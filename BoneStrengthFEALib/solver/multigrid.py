@@ -17,12 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from BoneStrengthFEALib.solver import row_kernels as rk
+from BoneStrengthFEALib.solver.batch_code import WIDTH
 from BoneStrengthFEALib.solver.coarsening import CoarseLevel, coarsen
 from BoneStrengthFEALib.solver.compiling import Team
-from BoneStrengthFEALib.solver.element import mirror_blocks
 from BoneStrengthFEALib.solver.levels import Level, PackedLevels, Work, restriction_slabs
 from BoneStrengthFEALib.solver.operator import SERIAL_BELOW, Bricks, ElementOperator
-from BoneStrengthFEALib.solver.row_moves import WIDTH
 from BoneStrengthFEALib.solver.spectrum import element_bound, largest_eigenvalue
 from BoneStrengthFEALib.solver.teamwork import pieces, run_over
 from BoneStrengthFEALib.volume import FloatArray
@@ -55,8 +54,8 @@ class Multigrid:
     ----------
     elements
         (m, 3) positions (k, j, i) of the fine elements.
-    bricks
-        Fine elements.
+    operator
+        K of the fine elements.
     fixed
         (n, 3) held components; and (n, 3) components that coarse levels hold: also those tied to a platen whose
         displacement is prescribed.
@@ -73,7 +72,7 @@ class Multigrid:
     def __init__(
         self,
         elements: npt.NDArray[np.int32],
-        bricks: Bricks,
+        operator: ElementOperator,
         fixed: tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]],
         elasticities: list[FloatArray],
         spacing_mm: tuple[float, float, float],
@@ -84,27 +83,27 @@ class Multigrid:
         self._after_level = after_level
         self._elasticities = elasticities
         self.levels: list[Level] = []
-        held = self._build(elements, bricks, fixed, spacing_mm)
+        held = self._build(elements, operator, fixed, spacing_mm)
         shared = [n for n, level in enumerate(self.levels[:-1]) if _worth_sharing(level)]
         self._shared = len(shared)
         self._work = [Work(len(level.inverse_diagonal)) for level in self.levels[: self._shared]]
         self._packed = PackedLevels(self.levels[self._shared :], _dense_inverse(self.levels[-1], held))
-        porous = bricks.node_count > POROUS_NODES_PER_ELEMENT * len(elements)
+        porous = operator.bricks.node_count > POROUS_NODES_PER_ELEMENT * len(elements)
         self._visits = np.array([1] + [VISITS_POROUS if porous else VISITS] * (len(self.levels) - 1))
         self._set_smoother()
 
     def _build(
         self,
         elements: npt.NDArray[np.int32],
-        bricks: Bricks,
+        operator: ElementOperator,
         held: tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]],
         spacing_mm: tuple[float, float, float],
     ) -> npt.NDArray[np.bool_]:
         fixed, coarse_fixed = held
         while True:
-            blocks = np.stack([mirror_blocks(e, spacing_mm) for e in self._elasticities]) / 8.0
+            bricks = operator.bricks
             bound = element_bound(bricks.coefficients, self._elasticities, spacing_mm)
-            level = _make_level(ElementOperator(bricks, blocks, self.team), fixed, bound)
+            level = _make_level(operator, fixed, bound)
             self.levels.append(level)
             self._after_level(len(self.levels))
             if bricks.node_count <= COARSEST_NODES or len(elements) == 1:
@@ -117,6 +116,8 @@ class Multigrid:
             fixed = coarse_fixed = _coarse_fixed(down, coarse_fixed)
             elements, spacing_mm = down.elements, (2 * spacing_mm[0], 2 * spacing_mm[1], 2 * spacing_mm[2])
             bricks = Bricks(down.corners, down.elements[:, 0], down.coefficients, down.node_count)
+            # boxes twice as large are twice as stiff
+            operator = ElementOperator(bricks, 2.0 * operator.blocks, self.team)
 
     def __call__(self, r: FloatArray) -> FloatArray:
         """Approximate K^-1 r.

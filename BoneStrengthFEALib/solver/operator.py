@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from BoneStrengthFEALib.solver.column_kernels import add_diagonal, apply_columns
+from BoneStrengthFEALib.solver.columns import Columns, Ranges, pack
 from BoneStrengthFEALib.solver.compiling import Team
 from BoneStrengthFEALib.solver.element import brick_stiffness
-from BoneStrengthFEALib.solver.kernels import add_diagonal, apply_range
-from BoneStrengthFEALib.solver.row_kernels import apply_rows
 from BoneStrengthFEALib.volume import Array, FloatArray
 
 SERIAL_BELOW = 20_000
@@ -42,7 +41,7 @@ class Bricks:
 
 
 class ElementOperator:
-    """K u and the diagonal of K, for any real type.
+    """K u and the diagonal of K.
 
     Parameters
     ----------
@@ -52,15 +51,17 @@ class ElementOperator:
         (q, 8, 6) mirror blocks of the stiffness bases, divided by 8.
     team
         Threads.
+    columns
+        The elements in columns, when they are known already.
     """
 
-    def __init__(self, bricks: Bricks, blocks: FloatArray, team: Team) -> None:
+    def __init__(self, bricks: Bricks, blocks: FloatArray, team: Team, columns: Columns | None = None) -> None:
         self.bricks = bricks
         self.team = team
-        self._blocks: dict[np.dtype[Any], Any] = {
-            np.dtype(t): (blocks if len(blocks) > 1 else blocks[0]).astype(t) for t in (np.float32, np.float64)
-        }
+        self.blocks = blocks
         self._phases = two_colours(bricks.layers, team.threads)
+        self.columns = columns or pack(bricks.corners, self._phases)
+        self._stiffness: dict[type, tuple[FloatArray, FloatArray]] = {}
 
     def apply(self, u: FloatArray) -> FloatArray:
         """Multiply by the stiffness.
@@ -68,15 +69,14 @@ class ElementOperator:
         Parameters
         ----------
         u
-            (n, 3) displacements; float32 or float64.
+            (n, 3) float64 displacements.
 
         Returns
         -------
-        (n, 3) forces of the same type.
+        (n, 3) forces.
         """
         f = np.zeros_like(u)
-        for phase in self._phases:
-            self.team.run(apply_range, [self._call(u, f, first, last) for first, last in phase])
+        self._add(u, f, np.float64)
         return f
 
     def add_rows(self, u: FloatArray, f: FloatArray) -> None:
@@ -87,17 +87,30 @@ class ElementOperator:
         u, f
             (n, 4) float32, contiguous; the fourth number is neither read nor changed in effect.
         """
-        fixed = (u, f, self.bricks.corners, self.bricks.coefficients, self.blocks_float32)
-        for phase in self._phases:
-            self.team.run(apply_rows, [(*fixed, first, last) for first, last in phase])
+        self._add(u, f, np.float32)
 
-    @property
-    def blocks_float32(self) -> FloatArray:
-        """(q, 8, 6) mirror blocks in float32; (8, 6) when q = 1."""
-        return np.asarray(self._blocks[np.dtype(np.float32)])
+    def stiffness(self, kind: type) -> tuple[FloatArray, FloatArray]:
+        """Factors behind the columns and blocks, kept for the next call.
 
-    def _call(self, u: FloatArray, f: FloatArray, first: int, last: int) -> tuple[Any, ...]:
-        return (u, f, self.bricks.corners, self.bricks.coefficients, self._blocks[u.dtype], first, last)
+        Parameters
+        ----------
+        kind
+            np.float32 or np.float64.
+
+        Returns
+        -------
+        (q, c) factors; (q, 8, 6) mirror blocks, (8, 6) when q = 1.
+        """
+        if kind not in self._stiffness:
+            blocks = self.blocks if len(self.blocks) > 1 else self.blocks[0]
+            factors = self.columns.factors(self.bricks.coefficients, kind)
+            self._stiffness[kind] = factors, np.ascontiguousarray(blocks, kind)
+        return self._stiffness[kind]
+
+    def _add(self, u: FloatArray, f: FloatArray, kind: type) -> None:
+        fixed = (u, f, self.columns.starts, self.columns.in_line, *self.stiffness(kind))
+        for phase in self.columns.phases:
+            self.team.run(apply_columns, [(*fixed, first, last) for first, last in phase])
 
     def diagonal(self) -> FloatArray:
         """Diagonal of the stiffness.
@@ -107,10 +120,11 @@ class ElementOperator:
         (n, 3) float64.
         """
         # with normalised transforms every corner holds the mean of the transformed diagonal; blocks are divided by 8
-        blocks = self._blocks[np.dtype(np.float64)]
-        per_basis = np.ascontiguousarray(blocks.reshape(-1, 8, 6)[:, :, :3].sum(axis=1))
+        per_basis = np.ascontiguousarray(self.blocks[:, :, :3].sum(axis=1))
         out = np.zeros((self.bricks.node_count, 3))
-        add_diagonal(out, self.bricks.corners, self.bricks.coefficients, per_basis)
+        fixed = (out, self.bricks.corners, self.bricks.coefficients, per_basis)
+        for phase in self._phases:
+            self.team.run(add_diagonal, [(*fixed, first, last) for first, last in phase])
         return out
 
 
@@ -159,7 +173,7 @@ class AssembledOperator:
         return np.asarray(self.matrix.diagonal()).reshape(-1, 3)
 
 
-def two_colours(layers: npt.NDArray[np.int32], threads: int) -> list[list[tuple[int, int]]]:
+def two_colours(layers: npt.NDArray[np.int32], threads: int) -> Ranges:
     """Cut elements into slabs that threads can add to without meeting.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Loops of the multigrid cycle on padded float32 rows: the operator, the smoother, the transfer between levels.
+"""Loops of the multigrid cycle on padded float32 rows: the smoother, the transfer between levels.
 
 Arrays of displacements or forces are (n, 4) float32, the fourth number zero; flat ones the same in one dimension.
 Whoever reads the result f of the operator sets it to zero again, so that the next product can be added to it.
@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 
 from BoneStrengthFEALib.solver.compiling import compiled, compiled_sum
-from BoneStrengthFEALib.solver.kernels import BATCH, _butterfly, multiply_blocks
-from BoneStrengthFEALib.solver.row_moves import gather_rows, scatter_rows
 
 _WEIGHTS = np.array([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]])
 _ALL = np.einsum("zc,yb,xa->zyxcba", _WEIGHTS, _WEIGHTS, _WEIGHTS).reshape(27, 8)
@@ -22,55 +20,6 @@ CORNER = np.argsort(_ALL == 0, axis=1, kind="stable").astype(np.int64)
 """(27, 8) these corners first."""
 WEIGHT = np.take_along_axis(_ALL, CORNER, axis=1).astype(np.float32)
 """(27, 8) their weights."""
-
-
-@compiled
-def apply_rows(u: Any, f: Any, corners: Any, coefficients: Any, blocks: Any, first: int, last: int) -> None:
-    """Add K u of elements first..last-1 to f; u, f (n, 4); coefficients, blocks: see apply_range."""
-    w = np.zeros(27 * BATCH, np.float32)
-    for start in range(first, last, BATCH):
-        count = min(BATCH, last - start)
-        if count == BATCH:
-            for k in range(coefficients.shape[0]):
-                for b in range(BATCH):
-                    # unsigned indices, as in the butterflies
-                    w[np.uint64((24 + k) * BATCH + b)] = coefficients[k, np.uint64(start + b)]
-            for a in range(8):
-                gather_rows(u, corners, 8 * start + a, w, a * BATCH)
-        else:
-            _gather_some(u, corners, coefficients, start, count, w)
-        _butterfly(w, 0)
-        _butterfly(w, 8 * BATCH)
-        _butterfly(w, 16 * BATCH)
-        multiply_blocks(w, blocks)
-        _butterfly(w, 0)
-        _butterfly(w, 8 * BATCH)
-        _butterfly(w, 16 * BATCH)
-        if count == BATCH:
-            for a in range(8):
-                scatter_rows(f, corners, 8 * start + a, w, a * BATCH)
-        else:
-            _scatter_some(f, corners, start, count, w)
-
-
-@compiled
-def _gather_some(u: Any, corners: Any, coefficients: Any, start: int, count: int, w: Any) -> None:
-    for b in range(count):
-        for k in range(coefficients.shape[0]):
-            w[(24 + k) * BATCH + b] = coefficients[k, start + b]
-        for a in range(8):
-            n = corners[start + b, a]
-            for c in range(3):
-                w[(8 * c + a) * BATCH + b] = u[n, c]
-
-
-@compiled
-def _scatter_some(f: Any, corners: Any, start: int, count: int, w: Any) -> None:
-    for b in range(count):
-        for a in range(8):
-            n = corners[start + b, a]
-            for c in range(3):
-                f[n, c] += w[(8 * c + a) * BATCH + b]
 
 
 @compiled

@@ -14,6 +14,7 @@ from scipy.linalg import eigvalsh_tridiagonal
 from BoneStrengthFEALib.solver import vector_kernels as vk
 from BoneStrengthFEALib.solver.element import brick_stiffness
 from BoneStrengthFEALib.solver.operator import ElementOperator
+from BoneStrengthFEALib.solver.teamwork import run_over, sum_over
 from BoneStrengthFEALib.volume import FloatArray
 
 ALL_BASES = 3
@@ -70,23 +71,21 @@ def largest_eigenvalue(operator: ElementOperator, inverse_diagonal: FloatArray) 
     """
     # the start is random (all frequencies), its seed fixed for repeatable results
     root = np.sqrt(inverse_diagonal)
-    v: FloatArray = np.random.default_rng(20_01).standard_normal(root.shape).astype(np.float32) * (root > 0)
-    v = v / np.float32(max(float(np.linalg.norm(v)), 1e-30))
-    before: FloatArray = np.zeros_like(v)
-    beta = 0.0
-    diagonal: list[float] = []
-    off: list[float] = []
-    f = np.empty_like(v)
+    v = np.random.default_rng(20_01).random(root.shape, np.float32)
+    v -= np.float32(0.5)
+    v *= root > 0
+    w, f, scaled = np.zeros_like(v), np.zeros_like(v), np.empty_like(v)
+    team = operator.team
+    factor = 1.0 / max(float(np.sqrt(sum_over(team, vk.lanczos_part, v, v, np.float32(0)))), 1e-30)
+    beta, diagonal, off = 0.0, [], []
     for _ in range(LANCZOS_STEPS):
-        f[...] = 0.0
-        operator.add_rows(root * v, f)
-        w: FloatArray = root * f - np.float32(beta) * before
-        alpha = float(vk.dot(w.reshape(-1), v.reshape(-1)))
-        w = w - np.float32(alpha) * v
-        beta = float(np.sqrt(vk.dot(w.reshape(-1), w.reshape(-1))))
+        run_over(team, vk.lanczos_next, v, scaled, root, np.float32(factor))
+        operator.add_rows(scaled, f)
+        alpha = sum_over(team, vk.lanczos_product, w, v, f, root, np.float32(beta))
+        beta = float(np.sqrt(sum_over(team, vk.lanczos_part, w, v, np.float32(alpha))))
         diagonal.append(alpha)
         off.append(beta)
         if beta < 1e-6:
             break
-        before, v = v, np.asarray(w / np.float32(beta))
+        v, w, factor = w, v, 1.0 / beta
     return max(float(eigvalsh_tridiagonal(np.array(diagonal), np.array(off[:-1]))[-1]), 1e-6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,8 @@ def run_over(team: Team, kernel: Callable[..., Any], *arguments: Any) -> list[An
     return team.run(kernel, calls)
 
 
-def pieces(size: int, threads: int) -> list[tuple[int, int]]:
+@lru_cache(maxsize=256)
+def pieces(size: int, threads: int) -> tuple[tuple[int, int], ...]:
     """Cut a range into one piece per thread.
 
     Parameters
@@ -72,6 +74,6 @@ def pieces(size: int, threads: int) -> list[tuple[int, int]]:
     Pairs (first, last).
     """
     if threads == 1 or size < SERIAL_BELOW:
-        return [(0, size)]
+        return ((0, size),)
     cuts = np.linspace(0, size, threads + 1).astype(int).tolist()
-    return list(zip(cuts[:-1], cuts[1:], strict=True))
+    return tuple(zip(cuts[:-1], cuts[1:], strict=True))

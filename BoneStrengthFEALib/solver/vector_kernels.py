@@ -54,5 +54,34 @@ def update_direction(p: Any, z: Any, beta: float) -> None:
         p[n] = z[n] + beta * p[n]
 
 
+@compiled_sum
+def lanczos_product(w: Any, v: Any, f: Any, root: Any, beta: Any) -> float:
+    """W = root f - beta w; f = 0; returns w.v."""
+    total = 0.0
+    for n in range(w.size):
+        w[n] = root[n] * f[n] - beta * w[n]
+        f[n] = np.float32(0)
+        total += np.float64(w[n]) * np.float64(v[n])
+    return total
+
+
+@compiled_sum
+def lanczos_part(w: Any, v: Any, alpha: Any) -> float:
+    """W -= alpha v; returns w.w."""
+    total = 0.0
+    for n in range(w.size):
+        w[n] -= alpha * v[n]
+        total += np.float64(w[n]) * np.float64(w[n])
+    return total
+
+
+@compiled
+def lanczos_next(w: Any, scaled: Any, root: Any, factor: Any) -> None:
+    """W *= factor; scaled = root w."""
+    for n in range(w.size):
+        w[n] *= factor
+        scaled[n] = root[n] * w[n]
+
+
 if not HAS_NUMBA:
     dot, update_solution, update_direction = dot_of_arrays, update_solution_arrays, update_direction_array
