@@ -1,0 +1,137 @@
+"""Density measures of the digital spine phantom and the digital hip against their exact values, by voxel size.
+
+``python -m benchmarks.density --picture FILE.png`` prints a table in Markdown and draws the error curves.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from BoneStrengthFEALib.anatomy import Specimen, identify, prepare
+from BoneStrengthFEALib.bmd import HipComparison, measure, measure_hip, scan_hip
+from BoneStrengthFEALib.calibration.record import Calibration
+from BoneStrengthFEALib.label_map import LabelMap
+from BoneStrengthFEALib.synthetic.femur import SyntheticFemur
+from BoneStrengthFEALib.synthetic.hip_phantom import exact_hip, hip_scan
+from BoneStrengthFEALib.synthetic.spine_phantom import VERTEBRAE, PhantomVertebra
+from BoneStrengthFEALib.synthetic.vertebra import pose
+from BoneStrengthFEALib.volume import Quantity
+
+VOXELS_MM = (0.5, 1.0, 1.5, 3.0)
+POSES = ((4.0, -3.0, 7.0), (-6.0, 5.0, 21.0))
+HIP = SyntheticFemur(cortex_mm=2.0)
+Errors = dict[str, dict[float, float]]
+
+
+def vertebra_measures(
+    vertebra: PhantomVertebra, angles: tuple[float, float, float], voxel_mm: float, piece_mm: float = 0.25
+) -> dict[str, float]:
+    """Measure one vertebra of the phantom.
+
+    Parameters
+    ----------
+    vertebra, angles, voxel_mm
+        Which, its pose [degrees] and the edge of the voxels.
+    piece_mm
+        Edge of the pieces a voxel is sampled in.
+
+    Returns
+    -------
+    Measure id to value, the body being given; with "found_" before the id where the body was found by shape.
+    """
+    density, labels, body = vertebra.scan(pose(angles, (3.3, -41.7, 120.4)), (voxel_mm,) * 3, piece_mm)
+    fit = Calibration("phantom-linear", Quantity.CAHA, (0.0, 1.0))
+    given = measure(density, prepare(labels, 1, identify(labels, 1), body), fit)
+    found = measure(density, _specimen(labels), fit)
+    return {m.id: m.value for m in given} | {f"found_{m.id}": m.value for m in found}
+
+
+def hip_measures(
+    bone: SyntheticFemur, angles: tuple[float, float, float], voxel_mm: float, piece_mm: float = 0.25
+) -> dict[str, float]:
+    """Measure the digital hip.
+
+    Parameters
+    ----------
+    bone, angles, voxel_mm
+        Shape, pose [degrees] and edge of the voxels.
+    piece_mm
+        Edge of the pieces a voxel is sampled in.
+
+    Returns
+    -------
+    Measure id to value.
+    """
+    density, labels = hip_scan(bone, pose(angles, (91.3, -38.2, 255.1)), (voxel_mm,) * 3, piece_mm=piece_mm)
+    specimen = _specimen(labels)
+    fit = Calibration("phantom-linear", Quantity.K2HPO4, (0.0, 1.0))
+    areal = measure_hip(density, specimen, fit, HipComparison(), scan_hip(density, specimen))
+    return {m.id: m.value for m in (*measure(density, specimen, fit), *areal)}
+
+
+def main() -> None:
+    """Measure everything, print the table and draw the curves."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--picture", type=Path)
+    parser.add_argument("--piece", type=float, default=0.25)
+    chosen = parser.parse_args()
+    tables: dict[str, Errors] = {}
+    for vertebra in VERTEBRAE:
+        runs = {
+            h: [vertebra_measures(vertebra, angles, h, min(chosen.piece, h / 3)) for angles in POSES] for h in VOXELS_MM
+        }
+        tables[f"{vertebra.level}, {vertebra.core_mg_cm3:g} mg/cm3"] = _report(
+            f"spine phantom {vertebra.level}", _with_found(vertebra.exact()), runs
+        )
+    hips = {h: [hip_measures(HIP, angles, h, min(chosen.piece, h / 2)) for angles in POSES] for h in VOXELS_MM}
+    tables["hip"] = _report("hip", exact_hip(HIP), hips)
+    if chosen.picture:
+        _draw(tables, chosen.picture)
+
+
+def _with_found(exact: dict[str, float]) -> dict[str, float]:
+    return exact | {f"found_{name}": exact[name] for name in ("trabecular_ellipse_vbmd", "integral_vbmd", "volume")}
+
+
+def _specimen(labels: LabelMap) -> Specimen:
+    return prepare(labels, 1, identify(labels, 1))
+
+
+def _report(title: str, exact: dict[str, float], runs: dict[float, list[dict[str, float]]]) -> Errors:
+    print(f"| {title} | exact | " + " | ".join(f"{h:g} mm" for h in runs) + " |")
+    print("|---" * (len(runs) + 2) + "|")
+    errors: Errors = {}
+    for name, truth in exact.items():
+        errors[name] = {h: 100 * (float(np.mean([r[name] for r in rows])) / truth - 1) for h, rows in runs.items()}
+        cells = " | ".join(
+            f"{e:+.1f} % ({min(r[name] for r in runs[h]):.4g} to {max(r[name] for r in runs[h]):.4g})"
+            for h, e in errors[name].items()
+        )
+        print(f"| {name} | {truth:.4g} | {cells} |", flush=True)
+    print()
+    return errors
+
+
+def _draw(tables: dict[str, Errors], path: Path) -> None:
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(1, len(tables), figsize=(4.0 * len(tables), 3.8), constrained_layout=True)
+    for axis, (title, errors) in zip(axes, tables.items(), strict=True):
+        for name, curve in errors.items():
+            if name.endswith(("abmd", "vbmd")) and not name.startswith("found"):
+                axis.plot(list(curve), list(curve.values()), marker="o", markersize=3, label=name.replace("_", " "))
+        axis.axhline(0.0, color="black", linewidth=0.6)
+        axis.set(title=title, xlabel="voxel (mm)", xticks=VOXELS_MM)
+        axis.legend(fontsize=6)
+    axes[0].set_ylabel("error of the measure (%)")
+    figure.savefig(path, dpi=90)
+
+
+if __name__ == "__main__":
+    main()
