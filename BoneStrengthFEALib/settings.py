@@ -65,6 +65,10 @@ class ModelSettings:
         Strength criterion ids.
     cap_mm
         Thickness of PMMA caps or pads [mm].
+    cap_material
+        Id of the fixed material of caps and pads.
+    cap_yields
+        Whether caps and pads yield in a nonlinear analysis; elastic otherwise.
     conversions
         Ids of density conversions from the calibration's kind to the law's, in order. Empty takes the documented ones
         of the site's default law, which the report names; a law chosen by the user implies none.
@@ -84,6 +88,8 @@ class ModelSettings:
     fall_rotation_deg: float = 15.0
     fall_adduction_deg: float = 10.0
     fall_sweep_deg: tuple[float, ...] = ()
+    cap_material: str = "pmma"
+    cap_yields: bool = False
 
 
 @dataclass(frozen=True)

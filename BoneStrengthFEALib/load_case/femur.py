@@ -15,10 +15,11 @@ from BoneStrengthFEALib.anatomy import AlignedSpecimen, Side, Site, Specimen
 from BoneStrengthFEALib.errors import AnatomyError
 from BoneStrengthFEALib.fe_model import FeModel, NodeIds, Prescribed
 from BoneStrengthFEALib.load_case.assembly import face_connected, face_nodes, padded_orthotropy, padded_yield
+from BoneStrengthFEALib.load_case.cement import with_cement
 from BoneStrengthFEALib.load_case.record import LoadCase, LoadedModel
-from BoneStrengthFEALib.material import MaterialMap, fixed_material
+from BoneStrengthFEALib.material import MaterialMap
 from BoneStrengthFEALib.settings import ModelSettings
-from BoneStrengthFEALib.volume import Array, FloatArray, Grid
+from BoneStrengthFEALib.volume import FloatArray, Grid
 
 PAD_MM, INTRUSION_MM = 10.0, 6.0
 """Thickness of the PMMA pads beyond the bone, and how far they reach down its side (hip preset of parosol-py)."""
@@ -127,21 +128,21 @@ def _pad_on(bone: npt.NDArray[np.bool_], layers: int, reach: int, top: bool) -> 
     return np.asarray(cement[::-1] if top else cement)
 
 
-def _model(aligned: AlignedSpecimen, material: MaterialMap, built: _Padded, cement: Array) -> FeModel:
-    bone, pmma = built.bone, fixed_material("pmma")
+def _model(material: MaterialMap, built: _Padded, cement: npt.NDArray[np.bool_], settings: ModelSettings) -> FeModel:
+    bone = built.bone
     first, last = built.cut
     young = np.pad(np.asarray(material.young_mpa, dtype=np.float64)[first : last + 1], built.pad) * bone
-    young[cement] = pmma.young_mpa
-    return FeModel(
+    model = FeModel(
         Grid(bone.shape, built.affine),
         young,
-        np.where(cement, pmma.poisson, material.poisson),
+        material.poisson,
         regions=np.where(bone, BONE, np.where(cement, CEMENT, 0)).astype(np.uint8),
         region_names=REGION_NAMES,
         yield_stress=padded_yield(material, bone, built.pad, built.cut),
         orthotropy=padded_orthotropy(material, bone, built.pad, built.cut),
         removed_elements=int((material.young_mpa > 0).sum() - bone.sum()),
     )
+    return with_cement(model, cement, settings)
 
 
 def _distal_nodes(model: FeModel, built: _Padded, specimen: Specimen) -> NodeIds:
@@ -187,7 +188,7 @@ def _fall(aligned: AlignedSpecimen, material: MaterialMap, settings: ModelSettin
     built = _padded(aligned, material, PAD_MM if settings.cap_mm is None else settings.cap_mm)
     reach = round(INTRUSION_MM / built.voxel)
     cement = _pad_on(built.bone, built.layers, reach, True) | _pad_on(built.bone, built.layers, reach, False)
-    model = _model(aligned, material, built, cement & ~built.bone)
+    model = _model(material, built, cement & ~built.bone, settings)
     _check_extremes(built, aligned.specimen, model, True)
     height = (built.bone.shape[0]) * built.voxel
     top = face_nodes(model.young_mpa[-1] > 0, built.bone.shape[0], model)
@@ -213,7 +214,7 @@ def _potted(distal: NodeIds, floor: NodeIds, _height: float) -> tuple[Prescribed
 def _stance(aligned: AlignedSpecimen, material: MaterialMap, settings: ModelSettings) -> LoadedModel:
     built = _padded(aligned, material, PAD_MM if settings.cap_mm is None else settings.cap_mm)
     cement = _pad_on(built.bone, built.layers, round(INTRUSION_MM / built.voxel), True) & ~built.bone
-    model = _model(aligned, material, built, cement)
+    model = _model(material, built, cement, settings)
     _check_extremes(built, aligned.specimen, model, False)
     height = (built.bone.shape[0] - built.layers) * built.voxel
     distal = _distal_nodes(model, built, aligned.specimen)

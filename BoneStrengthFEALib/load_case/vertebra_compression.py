@@ -15,8 +15,9 @@ from BoneStrengthFEALib.anatomy import AlignedSpecimen, Site
 from BoneStrengthFEALib.errors import AnatomyError
 from BoneStrengthFEALib.fe_model import FeModel, NodeIds, Prescribed, RigidPlaten
 from BoneStrengthFEALib.load_case.assembly import face_connected, face_nodes, padded_orthotropy, padded_yield
+from BoneStrengthFEALib.load_case.cement import with_cement
 from BoneStrengthFEALib.load_case.record import LoadCase, LoadedModel
-from BoneStrengthFEALib.material import MaterialMap, fixed_material
+from BoneStrengthFEALib.material import MaterialMap
 from BoneStrengthFEALib.settings import ModelSettings
 from BoneStrengthFEALib.volume import Grid
 
@@ -74,21 +75,21 @@ def build_compression(
     bone = np.pad(bone[lowest : highest + 1], pad)
     young = np.pad(np.asarray(material.young_mpa, dtype=np.float64)[lowest : highest + 1], pad) * bone
     cement = _caps(bone, round(CAP_REACH_MM / voxel) + layers)
-    pmma = fixed_material("pmma")
-    young[cement] = pmma.young_mpa
     affine = np.array(aligned.density.ijk_to_ras)
     affine[:3, 3] += affine[:3, 2] * (lowest - layers)
     regions = np.where(bone, BONE, np.where(cement, CEMENT, 0)).astype(np.uint8)
     model = FeModel(
         Grid(bone.shape, affine),
         young,
-        np.where(cement, pmma.poisson, material.poisson),
+        material.poisson,
         regions=regions,
         region_names=REGION_NAMES,
         yield_stress=padded_yield(material, bone, pad, (lowest, highest)),
         orthotropy=padded_orthotropy(material, bone, pad, (lowest, highest)),
         removed_elements=int((material.young_mpa > 0).sum() - bone.sum()),
     )
+    model = with_cement(model, cement, settings)
+    young = np.asarray(model.young_mpa)
     bottom, top = face_nodes(young[0] > 0, 0, model), face_nodes(young[-1] > 0, bone.shape[0], model)
     return LoadedModel(support(model, bottom, top, STRAIN * height), "top", height, bone, layers * voxel)
 
