@@ -11,6 +11,7 @@ from scipy import ndimage
 from BoneStrengthFEALib.calibration.axial_stack import axial_order
 from BoneStrengthFEALib.calibration.phantom_definition import Phantom
 from BoneStrengthFEALib.calibration.phantom_fit import RodFit, fit_rods
+from BoneStrengthFEALib.calibration.phantom_reach import offset_line, reach_line
 from BoneStrengthFEALib.calibration.record import Calibration, CalibrationPoint
 from BoneStrengthFEALib.calibration.rod_cupping import cupping_line, rod_cupping
 from BoneStrengthFEALib.calibration.rod_search import find_rods
@@ -244,7 +245,9 @@ def _lines(phantom: Phantom, samples: RodSamples, fit: RodFit) -> list[QualityLi
                     f"at least {FEWEST_SLICES}", "use more slices of the phantom"),
         QualityLine("RODS_PRESENT", Outcome.PASS if present.all() else Outcome.WARN,
                     f"{int(present.sum())} of {present.size} rods", "all", "rods lie outside the field of view"),
+        reach_line(phantom, present),
         _slope_line(fit.sigma),
+        offset_line(fit.beta),
     ]  # fmt: skip
 
 

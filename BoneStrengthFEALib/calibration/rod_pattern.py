@@ -25,6 +25,11 @@ CORE = 0.6
 HU_PER_MG = (0.9, 2.2)
 """Slopes a bone calibration can have between 80 and 140 kV."""
 HU_AT_ZERO = (-60.0, 60.0)
+USUAL_ZERO_HU, ZERO_COST = 30.0, 0.25
+"""HU at zero density beyond the first cost so much a HU: evenly spaced rods of which some are out of view fit one rod
+further too, 50 to 100 HU away."""
+POOR_FIT_HU, MARGIN_HU = 3.0, 4.0
+"""A whole row with a larger residual gives way to a cut one that costs so much less: its last rod was none."""
 RESIDUAL_HU = 25.0
 DISC_SD_HU = 45.0
 OUTSIDE_HU = -1100.0
@@ -49,6 +54,8 @@ class RodRow:
         Per rod of the definition, whether it lies in the image.
     cost
         Residual and inhomogeneity [HU]; smaller is better.
+    residual
+        Residual of the phantom's line over the rods [HU].
     """
 
     centre_mm: tuple[float, float]
@@ -57,6 +64,7 @@ class RodRow:
     reverse: bool
     present: tuple[bool, ...]
     cost: float
+    residual: float = 0.0
 
     def rods_mm(self) -> FloatArray:
         """Centres of the rods in the definition's order.
@@ -171,17 +179,26 @@ def search_row(image: FloatArray, spacing_mm: tuple[float, float], phantom: Phan
     The row with the least cost that fits the phantom, or None.
     """
     discs = disc_images(image, spacing_mm, phantom)
-    best: RodRow | None = None
-    for present in _subsets(len(phantom.rods)):
-        for spacing in _spacings(phantom):
-            for angle in ANGLES_DEG:
-                for reverse in (False, True):
-                    row = _best_place(discs, phantom, (spacing, phantom.row_angle_deg + angle, reverse), present)
-                    if row is not None and (best is None or row.cost < best.cost):
-                        best = row
-        if best is not None and all(best.present):
-            return best
+    whole, *cut = (present for present in _subsets(len(phantom.rods)))
+    best = _best_row(discs, phantom, whole)
+    if best is not None and best.residual <= POOR_FIT_HU:
+        return best
+    for present in cut:
+        row = _best_row(discs, phantom, present)
+        margin = 0.0 if best is None or not all(best.present) else MARGIN_HU
+        if row is not None and (best is None or row.cost < best.cost - margin):
+            best = row
     return best
+
+
+def _best_row(discs: DiscImages, phantom: Phantom, present: tuple[bool, ...]) -> RodRow | None:
+    rows = [
+        _best_place(discs, phantom, (spacing, phantom.row_angle_deg + angle, reverse), present)
+        for spacing in _spacings(phantom)
+        for angle in ANGLES_DEG
+        for reverse in (False, True)
+    ]
+    return min((row for row in rows if row is not None), key=lambda row: row.cost, default=None)
 
 
 def _spacings(phantom: Phantom) -> FloatArray:
@@ -206,7 +223,7 @@ def _best_place(
     steps = np.rint((offsets - offsets[used[0]]) / PIXEL_MM).astype(int)
     hu = np.stack([_shifted(discs.mean, steps[n]) for n in used])
     sd = np.stack([_shifted(discs.sd, steps[n]) for n in used])
-    cost = _cost(hu, sd, phantom, used)
+    cost, residual = _cost(hu, sd, phantom, used)
     for n in np.flatnonzero(~np.array(present)):
         # a rod may be missing only where the image ends
         cost[~np.isnan(_shifted(discs.mean, steps[n]))] = np.inf
@@ -215,18 +232,19 @@ def _best_place(
         return None
     centre = np.array(at) * PIXEL_MM - offsets[used[0]]
     spacing, angle, reverse = geometry
-    return RodRow((float(centre[0]), float(centre[1])), angle, float(spacing), reverse, present, float(cost[at]))
+    place = float(centre[0]), float(centre[1])
+    return RodRow(place, angle, float(spacing), reverse, present, float(cost[at]), float(residual[at]))
 
 
-def _cost(hu: FloatArray, sd: FloatArray, phantom: Phantom, used: Array) -> FloatArray:
-    """Residual of the regression over the rods plus the worst inhomogeneity; infinite where it is no phantom."""
+def _cost(hu: FloatArray, sd: FloatArray, phantom: Phantom, used: Array) -> tuple[FloatArray, FloatArray]:
+    """Residual over the rods plus the worst inhomogeneity, infinite where it is no phantom; and that residual."""
     present = np.zeros(len(phantom.rods), dtype=bool)
     present[used] = True
     residual, fits = line_through_rods(np.moveaxis(hu, 0, -1), phantom, present)
     worst = sd.max(axis=0)
     with np.errstate(invalid="ignore"):
         good = fits & (residual < RESIDUAL_HU) & (worst < DISC_SD_HU)
-    return np.where(good, residual + worst, np.inf)
+    return np.where(good, residual + worst, np.inf), residual
 
 
 def line_through_rods(hu: FloatArray, phantom: Phantom, present: Array) -> tuple[FloatArray, Array]:
@@ -243,7 +261,7 @@ def line_through_rods(hu: FloatArray, phantom: Phantom, present: Array) -> tuple
 
     Returns
     -------
-    (...) residual [HU] and (...) whether slope and HU at zero density are possible.
+    (...) residual [HU], raised where HU at zero density are unusual, and (...) whether slope and they are possible.
     """
     rods = [rod for rod, there in zip(phantom.rods, present, strict=True) if there]
     density = np.array([rod.density_mg_cm3 for rod in rods])
@@ -253,6 +271,7 @@ def line_through_rods(hu: FloatArray, phantom: Phantom, present: Array) -> tuple
     slope = y @ x / (x @ x)
     zero = y.mean(axis=-1) - slope * density.mean() + (MINDWAYS_INTERCEPT_SHIFT if liquid else 0.0)
     residual = np.sqrt(((y - y.mean(axis=-1, keepdims=True) - slope[..., None] * x) ** 2).mean(axis=-1))
+    residual = residual + ZERO_COST * np.maximum(np.abs(zero) - USUAL_ZERO_HU, 0.0)
     with np.errstate(invalid="ignore"):
         fits = (slope > HU_PER_MG[0]) & (slope < HU_PER_MG[1]) & (zero > HU_AT_ZERO[0]) & (zero < HU_AT_ZERO[1])
     return np.asarray(residual), np.asarray(fits)

@@ -14,6 +14,7 @@ from BoneStrengthFEALib.calibration.rod_pattern import (
     CORE,
     DISC_SD_HU,
     OUTSIDE_HU,
+    POOR_FIT_HU,
     RESIDUAL_HU,
     RodRow,
     row_offsets,
@@ -131,8 +132,8 @@ def _first(stack: AxialStack, slabs: list[tuple[int, int]], phantom: Phantom) ->
     return best
 
 
-def _rank(row: RodRow) -> tuple[int, float]:
-    return -sum(row.present), row.cost
+def _rank(row: RodRow) -> tuple[bool, int, float]:
+    return row.residual > 2 * POOR_FIT_HU, -sum(row.present), row.cost
 
 
 def _follow(
