@@ -7,7 +7,7 @@ from importlib import resources
 
 from BoneStrengthFEALib.errors import InputError
 
-SCHEMES = ("none", "totalsegmentator", "tptbox")
+SCHEMES = ("none", "totalsegmentator", "tptbox", "ogo")
 """Known numberings; "none" keeps numbers only."""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import xraydb
@@ -10,11 +12,18 @@ from BoneStrengthFEALib.acquisition import Acquisition
 from BoneStrengthFEALib.calibration import calibrate
 from BoneStrengthFEALib.calibration.attenuation import attenuation_table
 from BoneStrengthFEALib.calibration.internal_michalski import fit_michalski, michalski_covariance
+from BoneStrengthFEALib.calibration.phantom_definition import load_phantom
+from BoneStrengthFEALib.calibration.record import Calibration
 from BoneStrengthFEALib.calibration.tissue_samples import TissueSample, collect_samples, label_values
 from BoneStrengthFEALib.calibration.tissue_windows import check_windows
+from BoneStrengthFEALib.calibration.uncertainty import calibration_uncertainty_of_mean
+from BoneStrengthFEALib.dicom_in import read_folder
 from BoneStrengthFEALib.errors import CalibrationError, InputError
+from BoneStrengthFEALib.image_files import read_volume
 from BoneStrengthFEALib.label_map import LabelMap
+from BoneStrengthFEALib.label_names import label_names
 from BoneStrengthFEALib.quality import Outcome
+from BoneStrengthFEALib.regrid import onto_grid
 from BoneStrengthFEALib.settings import CalibrationSettings
 from BoneStrengthFEALib.volume import Quantity, Volume
 
@@ -115,6 +124,11 @@ def test_michalski_without_bone_says_what_that_costs() -> None:
     assert "NO_BONE_REFERENCE" in {line.check for line in made.quality.warnings}
     linear = calibrate(body(), None, Acquisition("synthetic"), CalibrationSettings("internal-air-fat-muscle"))
     assert 0.55 < made.density(200.0) / linear.density(200.0) < 0.8
+    # what it may be off by stands in its uncertainty: at 200 HU 37 - 88 = -51 mg/cm3
+    stated = made.standard_uncertainty(200.0)
+    assert stated is not None
+    assert 50.0 < stated < 70.0
+    assert abs(made.density(200.0) - linear.density(200.0)) < 1.5 * stated
 
 
 def test_tube_voltage_chooses_the_reference() -> None:
@@ -156,6 +170,25 @@ def test_label_names_of_the_common_segmenters() -> None:
     assert label_values(labels, TISSUE_NAMES["adipose"]) == [3, 5]
 
 
+def test_numbering_of_ogo_names_bones_tissues_and_rods() -> None:
+    names = label_names("ogo")
+    assert [names[n] for n in (1, 10, 34, 91, 94)] == [
+        "femur_right",
+        "vertebrae_L1",
+        "vertebrae_L6",
+        "adipose",
+        "cortical_bone",
+    ]
+    ct = body()
+    labels = np.zeros(ct.array.shape, dtype=np.int16)
+    labels[4:20, 50:55, 30:60], labels[2:22, 32:35, 44:47] = 95, 10
+    found = collect_samples(ct, LabelMap(Volume(labels, ct.ijk_to_ras, Quantity.LABEL), names))
+    assert found["muscle"].origin == "label skeletal_muscle"
+    assert found["muscle"].mean == pytest.approx(52.0, abs=1.0)
+    assert {names[n] for n in range(111, 116)} == {f"rod_{r.name}" for r in load_phantom("mindways-model3-ct").rods}
+    assert names[154] == "rod_4"
+
+
 def test_given_line_is_taken_and_never_guessed() -> None:
     settings = CalibrationSettings("given-linear", slope_mg_cm3_per_hu=0.8, intercept_mg_cm3=-3.0, density_kind="CAHA")
     made = calibrate(body(), None, Acquisition("synthetic"), settings)
@@ -164,3 +197,81 @@ def test_given_line_is_taken_and_never_guessed() -> None:
         calibrate(body(), None, Acquisition("s"), CalibrationSettings("given-linear", slope_mg_cm3_per_hu=0.8))
     with pytest.raises(InputError, match="choose one of"):
         calibrate(body(), None, Acquisition("s"), CalibrationSettings("guess"))
+
+
+def test_uncertainty_of_a_mean_density_is_what_monte_carlo_gives() -> None:
+    """Draw calibrations from their covariance, measure a region with each: the scatter is the stated uncertainty."""
+    dice = np.random.default_rng(98)
+    region = np.array([90.0, 140.0, 160.0, 230.0, 320.0])
+    line = CalibrationSettings("internal-air-fat-muscle")
+    for made in (
+        calibrate(body(), None, Acquisition("s", kvp=120.0), line),
+        Calibration("quadratic", Quantity.K2HPO4, (37.0, 0.5, 3e-4), np.diag([4.0, 9e-4, 1e-8]) + 1e-6),
+    ):
+        assert made.covariance is not None
+        draws = dice.multivariate_normal(made.coefficients, made.covariance, 4000)
+        means = np.polynomial.polynomial.polyval(region, draws.T).mean(axis=1)
+        stated = calibration_uncertainty_of_mean(made, made.density(region))
+        assert stated == pytest.approx(means.std(ddof=1), rel=0.05)
+
+
+def test_noise_of_the_tissues_is_covered_by_the_stated_uncertainty() -> None:
+    """Repeat the scan with other noise: bone's density scatters less than stated, which holds the references too."""
+    line = CalibrationSettings("internal-air-fat-muscle")
+    found, stated = [], []
+    for seed in range(6):
+        ct = body()
+        noisy = ct.with_array(ct.array + np.random.default_rng(seed).normal(0, 30.0, ct.array.shape))
+        made = calibrate(noisy, None, Acquisition("s", kvp=120.0), line)
+        found.append(float(made.density(180.0)))
+        stated.append(float(made.standard_uncertainty(180.0) or np.nan))
+    assert np.std(found, ddof=1) < np.mean(stated) < 15.0
+
+
+EXPECTED_HU = {
+    "hip_sts044": {"air": -994.0, "adipose": -98.0, "muscle": 54.0},
+    "spine_lidc0314": {"air": -962.0, "adipose": -85.0, "muscle": 51.0, "blood": 40.0},
+    "spine_totalseg": {"adipose": -92.0, "blood": 42.0},
+}
+"""Means the reference data's description states for its masks."""
+
+
+@pytest.mark.parametrize(("case", "kvp"), [("hip_sts044", 140.0), ("spine_lidc0314", 120.0), ("spine_totalseg", 120.0)])
+def test_reference_cases_are_calibrated_without_a_phantom(reference_data: Path, case: str, kvp: float) -> None:
+    """Every case with tissue masks: its tissues, a slope near that of the spectrum, densities in a plausible range."""
+    ct, labels = reference_case(reference_data, case)
+    settings = CalibrationSettings(
+        "internal-air-fat-muscle", ("air", "adipose", "muscle", "blood")[: 4 - (case[0] == "h")]
+    )
+    made = calibrate(ct, labels, Acquisition("file", kvp=kvp), settings)
+    assert not made.quality.refused
+    means = {point.name: point.hu_mean for point in made.points}
+    for tissue, hu in EXPECTED_HU[case].items():
+        # rims are left out and tails trimmed: fat gets darker
+        assert means[tissue] == pytest.approx(hu, abs=12.0 if tissue == "adipose" else 3.0), tissue
+    spectrum = {120.0: 1.3666, 140.0: 1.2417}[kvp]
+    assert made.numbers["hu_per_mg_cm3"] == pytest.approx(spectrum, rel=0.04)
+    assert float(made.density(200.0)) == pytest.approx(200.0 / spectrum, abs=12.0)
+    physics = calibrate(ct, labels, Acquisition("file", kvp=kvp), CalibrationSettings("internal-michalski2020"))
+    assert not physics.quality.refused
+    assert "NO_BONE_REFERENCE" in {line.check for line in physics.quality.warnings}
+
+
+def reference_case(folder: Path, case: str) -> tuple[Volume, LabelMap]:
+    """CT and tissue labels of a reference case."""
+    place = folder / case
+    rois = {1: "air", 2: "subcutaneous_fat", 3: "muscle", 4: "blood"}
+    if case == "hip_sts044":
+        ct = read_folder(place / "dicom").ct
+        return ct, LabelMap(onto_grid(read_volume(place / "tissue_rois.nii.gz", Quantity.LABEL), ct.grid), rois)
+    if case == "spine_lidc0314":
+        ct = read_volume(place / "ct.nii.gz", Quantity.HU)
+        return ct, LabelMap(read_volume(place / "tissue_rois.nii.gz", Quantity.LABEL), rois)
+    ct = read_volume(place / "example_ct_sm.nii.gz", Quantity.HU)
+    total = np.array(read_volume(place / "example_ct_sm_seg.nii.gz", Quantity.LABEL).array).astype(np.int16)
+    names = dict(label_names("totalsegmentator"))
+    for value, name in ((201, "subcutaneous_fat"), (202, "skeletal_muscle")):
+        mask = read_volume(place / f"example_ct_sm_{name}.nii.gz", Quantity.LABEL).array > 0
+        total[mask & (total == 0)] = value
+        names[value] = name
+    return ct, LabelMap(Volume(total, ct.ijk_to_ras, Quantity.LABEL), names)

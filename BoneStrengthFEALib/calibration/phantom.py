@@ -202,7 +202,8 @@ def drift(by_slice: FloatArray) -> float:
 def _label_of(labels: LabelMap, rod: str) -> int | None:
     pattern = re.compile(rf"(rod|phantom|insert)?[ _-]*{re.escape(rod)}", re.IGNORECASE)
     found = [value for value, name in labels.names.items() if pattern.fullmatch(name.strip())]
-    return found[0] if found and (labels.volume.array == found[0]).any() else None
+    # a numbering may name the rods of several phantoms alike
+    return next((value for value in found if (labels.volume.array == value).any()), None)
 
 
 def _core(mask: Array) -> Array:
