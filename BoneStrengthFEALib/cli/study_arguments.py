@@ -24,7 +24,7 @@ from BoneStrengthFEALib.settings_override import override
 from BoneStrengthFEALib.study import Study, Target
 from BoneStrengthFEALib.volume import Quantity, Volume
 
-SWEEP = "model.fall_sweep_deg=-15,0,15,30,45"
+SWEEP = "model.fall_sweep_deg=-15,0,15,30"
 """Internal rotations of --sweep: from in front over straight from the side to posterolateral [degrees]."""
 PLAUSIBLE = {"age": (0.0, 120.0), "height": (0.5, 2.5), "weight": (10.0, 350.0)}
 
@@ -114,7 +114,7 @@ def _add_settings_arguments(parser: argparse.ArgumentParser) -> None:
     choice.add_argument(
         "--sweep",
         action="store_true",
-        help="femur: falls in five directions (model.fall_sweep_deg), to find the weakest",
+        help="femur: falls in four directions (model.fall_sweep_deg), to find the weakest",
     )
     choice.add_argument(
         "--set",
