@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import subprocess
 from pathlib import Path
@@ -12,8 +13,8 @@ from external_tools import require_executable
 from scipy import ndimage
 
 from BoneStrengthFEALib.errors import ModelError
-from BoneStrengthFEALib.export import write_inp
-from BoneStrengthFEALib.fe_model import FeModel, NodalForce, Prescribed, RigidPlaten
+from BoneStrengthFEALib.export import write_feb, write_inp
+from BoneStrengthFEALib.fe_model import FeModel, NodalForce, Orthotropy, Prescribed, RigidPlaten
 from BoneStrengthFEALib.image_files import read_volume
 from BoneStrengthFEALib.material import law
 from BoneStrengthFEALib.solver import SolverOptions, solve_linear
@@ -91,13 +92,50 @@ def test_reactions_equal_calculix_to_five_digits(make: object, tmp_path: Path) -
         assert abs(ours[condition.name][condition.component] - reference) < tolerance, condition.name
 
 
-def test_a_model_the_export_cannot_write_is_refused(tmp_path: Path) -> None:
+def tilting(displacement_mm: float | None, free: bool) -> FeModel:
+    """Soft on one side under a plate."""
     model = two_materials()
-    tilting = FeModel(
-        model.grid, model.young_mpa, 0.3, platens=(RigidPlaten("p", node_ids(model.grid.shape)[0].ravel(), 2),)
-    )
+    young = np.array(model.young_mpa)
+    young[:, :, :2] *= 0.2
+    top = node_ids(model.grid.shape)[-1].ravel()
+    plate = RigidPlaten("plate", top, 2, displacement_mm=displacement_mm, force_n=-55.0, free_rotation=free)
+    return FeModel(model.grid, young, model.poisson, prescribed=model.prescribed[:-1], platens=(plate,))
+
+
+@pytest.mark.parametrize(("displacement_mm", "free"), [(-0.08, True), (-0.08, False), (None, True)])
+def test_a_tilting_plate_in_calculix(displacement_mm: float | None, free: bool, tmp_path: Path) -> None:
+    model = tilting(displacement_mm, free)
+    theirs = calculix_reactions(model, tmp_path)
+    ours = solve_linear(model, SolverOptions(tolerance=1e-10))
+    for name in ("floor0", "floor1", "floor2"):
+        component = int(name[-1])
+        assert ours.reactions_n[name][component] == pytest.approx(theirs[name][component], rel=1e-5, abs=1e-4)
+    assert ours.reactions_n["plate"][2] == pytest.approx(theirs["plate"][2], rel=1e-5)
+
+
+def test_orthotropic_bone_in_calculix(tmp_path: Path) -> None:
+    model = heterogeneous_block()
+    stiff = np.diag([0.8, 0.9, 1.3, 0.30, 0.25, 0.20])
+    for (a, b), value in {(0, 1): 0.31, (0, 2): 0.42, (1, 2): 0.37}.items():
+        stiff[a, b] = stiff[b, a] = value
+    some = np.zeros(model.grid.shape, bool)
+    some[2:] = True
+    mixed = dataclasses.replace(model, orthotropy=Orthotropy(stiff, some))
+    theirs = calculix_reactions(mixed, tmp_path)
+    ours = solve_linear(mixed, SolverOptions(tolerance=1e-10)).reactions_n
+    plain = solve_linear(model).reactions_n
+    for condition in model.prescribed:
+        reference = theirs[condition.name][condition.component]
+        assert ours[condition.name][condition.component] == pytest.approx(reference, rel=1e-5, abs=1e-3)
+    assert ours["top2"][2] != pytest.approx(plain["top2"][2], rel=0.005)
+
+
+def test_a_model_the_export_cannot_write_is_refused(tmp_path: Path) -> None:
+    model = dataclasses.replace(two_materials(), orthotropy=Orthotropy(np.eye(6), np.ones((8, 6, 5), bool)))
+    with pytest.raises(ModelError, match="no plasticity of anisotropic bone"):
+        write_inp(model, tmp_path / "x.inp", (1.0,))
     with pytest.raises(ModelError, match="isotropic models"):
-        write_inp(tilting, tmp_path / "x.inp")
+        write_feb(model, tmp_path / "x.feb")
     assert list(tmp_path.iterdir()) == []
 
 

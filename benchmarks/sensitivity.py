@@ -16,25 +16,27 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from BoneStrengthFEALib import pipeline, strength
-from BoneStrengthFEALib.anatomy import Side
+from BoneStrengthFEALib import pipeline
+from BoneStrengthFEALib.acquisition import Acquisition
+from BoneStrengthFEALib.anatomy import Side, Site
 from BoneStrengthFEALib.bounding_box import bounding_box, crop
 from BoneStrengthFEALib.cli.run import run_parser
 from BoneStrengthFEALib.cli.study_arguments import settings_of, study_of
 from BoneStrengthFEALib.errors import BoneStrengthError
 from BoneStrengthFEALib.label_map import LabelMap
-from BoneStrengthFEALib.settings import ModelSettings, Settings
+from BoneStrengthFEALib.settings import ModelSettings, Settings, SolverSettings
 from BoneStrengthFEALib.site_bone import Bone, find_bone
 from BoneStrengthFEALib.site_model import build_model
-from BoneStrengthFEALib.solver import SolverOptions, solve_linear
-from BoneStrengthFEALib.strength import Loading
-from BoneStrengthFEALib.study import Study
-from BoneStrengthFEALib.synthetic.vertebra import pose
-from BoneStrengthFEALib.volume import FloatArray, Volume
+from BoneStrengthFEALib.site_sweep import linear_strength
+from BoneStrengthFEALib.study import Study, Target
+from BoneStrengthFEALib.synthetic.femur import SyntheticFemur
+from BoneStrengthFEALib.synthetic.vertebra import SyntheticVertebra, pose
+from BoneStrengthFEALib.volume import FloatArray, Quantity, Volume
 
 VOXELS_MM = (0.75, 1.0, 1.5, 2.0, 3.0)
 MOTION = pose((7.0, -5.0, 11.0), (14.3, -8.9, 5.1))
 REFINE = 2
+SOLVER = SolverSettings(tolerance=1e-7)
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,8 @@ def main() -> None:
         for subject in SUBJECTS:
             for line in report(subject, arguments.folder):
                 print(line, file=stream, flush=True)
+        for line in rescanned():
+            print(line, file=stream, flush=True)
 
 
 def report(subject: Subject, folder: Path) -> Iterator[str]:
@@ -115,14 +119,39 @@ def variations(subject: Subject, bone: Bone, usual: ModelSettings) -> Iterator[t
 
 def measure(bone: Bone, chosen: ModelSettings) -> tuple[float, float]:
     """Stiffness [N/mm] and linear strength [N] of a bone."""
-    built = build_model(bone.specimen, bone.density, chosen)
-    loaded = built.loaded
-    solution = solve_linear(loaded.model, SolverOptions(tolerance=1e-7))
-    fields = strength.element_fields(loaded.model, solution)
-    criterion = strength.DEFAULT_CRITERIA[bone.specimen.site.value, "linear"][0]
-    loading = Loading(loaded.loaded_set, loaded.height_mm, loaded.bone)
-    found = strength.evaluate(criterion, loaded.model, solution, loading, fields)
+    found = linear_strength(build_model(bone.specimen, bone.density, chosen), bone.specimen, chosen, SOLVER)
     return found.stiffness_n_per_mm, found.force_n
+
+
+def rescanned() -> Iterator[str]:
+    """The synthetic bones scanned in other poses, other voxels and as mirror image: nothing is shared but the bone."""
+    poses = (pose((0, 0, 0)), pose((12, -9, 20)), pose((-20, 8, 10)), pose((5, 14, -15)))
+    for name, voxel, scans in (
+        ("synthetic vertebra", 1.0, [_vertebra(p, s) for s in ((1.0, 1.0, 1.0), (0.8, 0.8, 2.5)) for p in poses]),
+        ("synthetic femur", 1.5, [_femur(p, s) for s in ((1.0, 1.0, 1.0), (0.9, 0.9, 2.5)) for p in poses]),
+    ):
+        base = measure(scans[0], ModelSettings(voxel_mm=voxel))
+        yield f"\n{name} scanned again\n\n| what | k (N/mm) | F (N) | k | F |\n|---|---|---|---|---|"
+        named = [(f"pose {n % 4}, {'isotropic 1 mm' if n < 4 else '2.5 mm slices'}", s) for n, s in enumerate(scans)]
+        if name.endswith("femur"):
+            named.append(("left femur", _femur(poses[0], (1.0, 1.0, 1.0), True)))
+        for label, scan in named:
+            yield _tried(label, lambda b=scan, v=voxel: measure(b, ModelSettings(voxel_mm=v)), base)
+
+
+def _vertebra(place: FloatArray, spacing: tuple[float, float, float]) -> Bone:
+    return _bone(*SyntheticVertebra().scan(place, spacing), Target(1))
+
+
+def _femur(place: FloatArray, spacing: tuple[float, float, float], left: bool = False) -> Bone:
+    target = Target(1, Site.FEMUR, "", Side.LEFT if left else Side.RIGHT)
+    return _bone(*SyntheticFemur().scan(place, spacing, left), target)
+
+
+def _bone(ct: Volume, labels: LabelMap, target: Target) -> Bone:
+    study = Study(ct, labels, (target,), Acquisition("synthetic"))
+    density = ct.with_array((0.8 * ct.array + 5.0).astype(np.float32), Quantity.K2HPO4)
+    return find_bone(study, target, density, Settings())
 
 
 def refined(bone: Bone) -> Bone:

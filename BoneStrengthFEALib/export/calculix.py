@@ -32,7 +32,7 @@ def write_inp(model: FeModel, path: Path, load_factors: Sequence[float] = ()) ->
     Parameters
     ----------
     model
-        Isotropic model without tilting platens.
+        Model; a platen becomes a control node, whose components 1 to 3 are its displacement and its two rotations.
     path
         File to write, atomically. Coordinates [mm] are the model's own axes from its first node; reactions of every
         prescribed set are printed to the .dat file.
@@ -47,8 +47,8 @@ def write_inp(model: FeModel, path: Path, load_factors: Sequence[float] = ()) ->
     OutputError
         When the file cannot be written.
     """
-    if model.orthotropy is not None or model.platens:
-        raise ModelError("export to .inp handles isotropic models with prescribed sets; choose such a load case")
+    if model.orthotropy is not None and load_factors:
+        raise ModelError("CalculiX has no plasticity of anisotropic bone; export a linear analysis, or isotropic bone")
     mask, _ = supported_elements(model)
     mesh = build_mesh(mask)
     constants = _constants(model, mesh, bool(load_factors))
@@ -58,7 +58,7 @@ def write_inp(model: FeModel, path: Path, load_factors: Sequence[float] = ()) ->
 
 
 def _constants(model: FeModel, mesh: Mesh, plastic: bool) -> FloatArray:
-    """Young, Poisson, yield stress (infinite where elastic) and hardening of every element, (m, 4)."""
+    """Young, Poisson, yield stress (infinite if elastic), hardening, 1 if orthotropic, of every element, (m, 5)."""
     where = tuple(mesh.elements.T)
 
     def at(values: float | FloatArray) -> FloatArray:
@@ -66,6 +66,9 @@ def _constants(model: FeModel, mesh: Mesh, plastic: bool) -> FloatArray:
 
     young = at(model.young_mpa)
     columns = [young, at(model.poisson), np.full(young.size, np.inf), np.zeros(young.size)]
+    columns.append(
+        np.zeros(young.size) if model.orthotropy is None else at(model.orthotropy.elements.astype(np.float64))
+    )
     if plastic:
         stress = model.yield_stress
         if stress is None:
@@ -78,7 +81,7 @@ def _constants(model: FeModel, mesh: Mesh, plastic: bool) -> FloatArray:
                 "export of plasticity to .inp handles equal yield stresses without softening (von Mises); "
                 "the yield surface of this model is not one of CalculiX"
             )
-        columns[2:] = [np.where(yields, compression, np.inf), hardening]
+        columns[2:4] = [np.where(yields, compression, np.inf), hardening]
     return np.column_stack(columns)
 
 
@@ -92,14 +95,17 @@ def _lines(model: FeModel, mesh: Mesh, constants: FloatArray, factors: tuple[flo
     which = which.ravel()
     order = np.argsort(which, kind="stable")
     bounds = np.searchsorted(which[order], np.arange(len(materials) + 1))
-    for number, (e, nu, sigma, hardening) in enumerate(materials.tolist()):
+    for number, (e, nu, sigma, hardening, orthotropic) in enumerate(materials.tolist()):
         yield f"*ELEMENT, TYPE=C3D8, ELSET=E{number}"
         for element in order[bounds[number] : bounds[number + 1]].tolist():
             corners = mesh.corners[element, list(C3D8_CORNERS)] + 1
             yield f"{element + 1}," + ",".join(str(c) for c in corners.tolist())
         yield f"*MATERIAL, NAME=M{number}"
-        yield "*ELASTIC"
-        yield f"{_real(e)},{_real(nu)}"
+        if orthotropic and model.orthotropy is not None:
+            yield from _orthotropic(e * np.asarray(model.orthotropy.unit_stiffness))
+        else:
+            yield "*ELASTIC"
+            yield f"{_real(e)},{_real(nu)}"
         if np.isfinite(sigma):
             # two points of the flow curve: perfect plasticity when the second is as high as the first
             yield "*PLASTIC"
@@ -109,8 +115,53 @@ def _lines(model: FeModel, mesh: Mesh, constants: FloatArray, factors: tuple[flo
     for condition in model.prescribed:
         yield f"*NSET, NSET={condition.name.upper()}"
         yield from _rows(mesh.compact(np.asarray(condition.nodes)) + 1)
+    yield from _platens(model, mesh)
     for factor in factors:
         yield from _step(model, mesh, factor)
+
+
+def _orthotropic(stiffness: FloatArray) -> Iterator[str]:
+    # our order is xx yy zz yz xz xy; CalculiX wants D1111 D1122 D2222 D1133 D2233 D3333 D1212 D1313 and D2323
+    places = ((0, 0), (0, 1), (1, 1), (0, 2), (1, 2), (2, 2), (5, 5), (4, 4), (3, 3))
+    numbers = [_real(float(stiffness[place])) for place in places]
+    yield "*ELASTIC, TYPE=ORTHO"
+    yield ",".join(numbers[:8])
+    yield numbers[8]
+
+
+def _platens(model: FeModel, mesh: Mesh) -> Iterator[str]:
+    """Control nodes, and for each tied node u_c - u0 - t1 (p1 - m1) - t2 (p2 - m2) = 0."""
+    for offset, platen in enumerate(model.platens, start=1):
+        control = mesh.nodes.size + offset
+        compact = np.unique(mesh.compact(np.unique(platen.nodes)))
+        others = [axis for axis in range(3) if axis != platen.component]
+        place = mesh.node_positions[compact][:, ::-1].astype(np.float64) * np.asarray(model.spacing_mm)
+        arms = place[:, others] - place[:, others].mean(axis=0)
+        yield f"*NSET, NSET={platen.name.upper()}"
+        yield from _rows(compact + 1)
+        yield "*NODE"
+        yield f"{control},0.,0.,0."
+        yield "*EQUATION"
+        for node, (first, second) in zip((compact + 1).tolist(), arms.tolist(), strict=True):
+            yield "4"
+            yield (
+                f"{node},{platen.component + 1},1.,{control},1,-1.,"
+                f"{control},2,{_real(-first)},{control},3,{_real(-second)}"
+            )
+
+
+def _platen_loads(model: FeModel, mesh: Mesh, factor: float) -> Iterator[str]:
+    for offset, platen in enumerate(model.platens, start=1):
+        control = mesh.nodes.size + offset
+        if platen.displacement_mm is not None:
+            yield "*BOUNDARY"
+            yield f"{control},1,1,{_real(factor * platen.displacement_mm)}"
+        else:
+            yield "*CLOAD"
+            yield f"{control},1,{_real(factor * platen.force_n)}"
+        if not platen.free_rotation:
+            yield "*BOUNDARY"
+            yield f"{control},2,3,0."
 
 
 def _step(model: FeModel, mesh: Mesh, factor: float) -> Iterator[str]:
@@ -131,8 +182,9 @@ def _step(model: FeModel, mesh: Mesh, factor: float) -> Iterator[str]:
         yield "*CLOAD"
         for node, force in zip((mesh.compact(load.nodes[belongs]) + 1).tolist(), forces.tolist(), strict=True):
             yield f"{node},{load.component + 1},{_real(force)}"
-    for condition in model.prescribed:
-        yield f"*NODE PRINT, NSET={condition.name.upper()}, TOTALS=ONLY"
+    yield from _platen_loads(model, mesh, factor)
+    for name in (*(p.name for p in model.prescribed), *(p.name for p in model.platens)):
+        yield f"*NODE PRINT, NSET={name.upper()}, TOTALS=ONLY"
         yield "RF"
     yield "*END STEP"
 
