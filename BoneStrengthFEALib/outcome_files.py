@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL.Image import Image
 
+from BoneStrengthFEALib import bmd
 from BoneStrengthFEALib.atomic_files import write_text
 from BoneStrengthFEALib.fhir import write_bundle
 from BoneStrengthFEALib.image_files import write_volume
@@ -112,7 +113,7 @@ def write_measures(study: Study, outcome: DensityOutcome, folder: Path, images: 
         if bone is None:
             sites.append(site)
             continue
-        pictures = slice_pictures(study.ct, bone.specimen)
+        pictures = slice_pictures(study.ct, bone.specimen, bmd.density_roi(bone.specimen))
         if bone.hip is not None:
             pictures["hip_projection"] = hip_picture(bone.hip)
         sites.append(dataclasses.replace(site, pictures=_saved(site, pictures, folder)))
@@ -184,7 +185,7 @@ def _slug(name: str) -> str:
 
 
 def _with_pictures(study: Study, site: SiteResult, fields: SiteFields, folder: Path) -> SiteResult:
-    pictures = slice_pictures(study.ct, fields.specimen)
+    pictures = slice_pictures(study.ct, fields.specimen, bmd.density_roi(fields.specimen))
     if site.strengths:
         pictures |= strain_pictures(
             fields.aligned, fields.fields.elements, _effective_strain_percent(site, fields), fields.loaded.bone

@@ -3,6 +3,15 @@
 from BoneStrengthFEALib.bmd.acr import on_k2hpo4_scale
 from BoneStrengthFEALib.bmd.hip import HipComparison, HipScan, measure_hip, scan_hip
 from BoneStrengthFEALib.bmd.levels import spine_mean
-from BoneStrengthFEALib.bmd.measure import measure
+from BoneStrengthFEALib.bmd.measure import density_roi, measure
 
-__all__ = ["HipComparison", "HipScan", "measure", "measure_hip", "on_k2hpo4_scale", "scan_hip", "spine_mean"]
+__all__ = [
+    "HipComparison",
+    "HipScan",
+    "density_roi",
+    "measure",
+    "measure_hip",
+    "on_k2hpo4_scale",
+    "scan_hip",
+    "spine_mean",
+]

@@ -6,11 +6,11 @@ import numpy as np
 
 from BoneStrengthFEALib.anatomy.specimen import Site, Specimen
 from BoneStrengthFEALib.bmd.compartments import density_measures, split
-from BoneStrengthFEALib.bmd.vertebra import SOURCE, measure_vertebra
+from BoneStrengthFEALib.bmd.vertebra import SOURCE, body_mask, elliptical_roi, measure_vertebra
 from BoneStrengthFEALib.calibration.record import Calibration
 from BoneStrengthFEALib.errors import CalibrationError
 from BoneStrengthFEALib.measure import Measure
-from BoneStrengthFEALib.volume import Volume, require_same_grid
+from BoneStrengthFEALib.volume import Array, Volume, require_same_grid
 
 ANALYSED = 1
 """Region value of what is analysed."""
@@ -48,3 +48,25 @@ def measure(density: Volume, specimen: Specimen, calibration: Calibration) -> tu
         return measure_vertebra(density, specimen, calibration)
     analysed = np.asarray(specimen.regions.array == ANALYSED)
     return tuple(density_measures(density, split(analysed, density), calibration, SOURCE))
+
+
+def density_roi(specimen: Specimen) -> Array | None:
+    """Standard region of a site, for pictures.
+
+    Parameters
+    ----------
+    specimen
+        The bone.
+
+    Returns
+    -------
+    (K, J, I) booleans of the trabecular ellipse of a vertebra; None at other sites.
+
+    Raises
+    ------
+    AnatomyError
+        When there is no room for it.
+    """
+    if specimen.site is not Site.VERTEBRA:
+        return None
+    return elliptical_roi(body_mask(specimen), specimen.regions, specimen.local_to_ras)

@@ -15,6 +15,8 @@ from BoneStrengthFEALib.volume import Array
 
 COLOURS = {"femoral_neck": (255, 170, 40), "trochanter": (90, 200, 255), "intertrochanter": (150, 230, 120)}
 TOP_PERCENT = 99.5
+SMOOTH_PIXELS = 0.8
+"""Blur of the picture alone; it hides the pattern of voxels against pixels."""
 
 
 def hip_picture(scan: HipScan) -> Image.Image:
@@ -30,7 +32,7 @@ def hip_picture(scan: HipScan) -> Image.Image:
     Square picture; a right femur as seen from in front, with its head at the right of the picture.
     """
     projection = scan.projection
-    mineral = ndimage.gaussian_filter(projection.mineral_g_cm2, 0.5)
+    mineral = ndimage.gaussian_filter(projection.mineral_g_cm2, SMOOTH_PIXELS)
     top = float(np.percentile(mineral[projection.bone], TOP_PERCENT))
     grey = np.clip(mineral / max(top, 1e-6), 0.0, 1.0) ** 0.8
     # the patient's right is at the left of the picture: the lateral side of a right femur lies left

@@ -20,6 +20,8 @@ WINDOW_HU = (-250.0, 750.0)
 """Bone window."""
 COLOURS = {1: (255, 170, 40), 2: (90, 180, 255)}
 """Outline of region 1 (what is analysed) and 2."""
+ROI_COLOUR = (120, 230, 130)
+"""Outline of the region of a density measure."""
 FAILED = ((225, 130, 50), (80, 170, 240))
 """Elements failed in compression and in tension."""
 BAR_MM = 20.0
@@ -55,7 +57,7 @@ VIEWS = (
 )
 
 
-def slice_pictures(ct: Volume, specimen: Specimen) -> dict[str, Image.Image]:
+def slice_pictures(ct: Volume, specimen: Specimen, roi: Array | None = None) -> dict[str, Image.Image]:
     """Three cuts of the CT through the middle of the specimen, along its own axes.
 
     Parameters
@@ -64,6 +66,8 @@ def slice_pictures(ct: Volume, specimen: Specimen) -> dict[str, Image.Image]:
         CT [HU] whose voxels the specimen's grid is a part of.
     specimen
         Specimen; its regions are outlined.
+    roi
+        (K, J, I) region of a density measure on the specimen's grid, outlined too; None for none.
 
     Returns
     -------
@@ -72,10 +76,10 @@ def slice_pictures(ct: Volume, specimen: Specimen) -> dict[str, Image.Image]:
     grid = specimen.regions.grid
     k, j, i = np.rint(ct.grid.to_ijk(grid.to_ras(np.zeros(3))))[::-1].astype(int)
     near = ct.cropped((k, j, i), (k + grid.shape[0], j + grid.shape[1], i + grid.shape[2]))
-    return {view.name: _slice(near, specimen, view) for view in VIEWS}
+    return {view.name: _slice(near, specimen, view, roi) for view in VIEWS}
 
 
-def _slice(ct: Volume, specimen: Specimen, view: View) -> Image.Image:
+def _slice(ct: Volume, specimen: Specimen, view: View, roi: Array | None) -> Image.Image:
     pixel = _pixel_mm(specimen)
     offsets = (np.arange(SIDE) + 0.5 - SIDE / 2) * pixel
     local = np.zeros((SIDE, SIDE, 3))
@@ -88,10 +92,10 @@ def _slice(ct: Volume, specimen: Specimen, view: View) -> Image.Image:
     grey = ndimage.map_coordinates(ct.array.astype(np.float32), places, order=1, mode="constant", cval=-1000.0)
     scaled = np.clip((grey - WINDOW_HU[0]) / (WINDOW_HU[1] - WINDOW_HU[0]), 0, 1) * 255
     pixels = np.repeat(scaled[..., None], 3, axis=2).astype(np.uint8)
-    for value, colour in COLOURS.items():
-        soft = ndimage.map_coordinates(
-            (specimen.regions.array == value).astype(np.float32), places, order=1, mode="constant"
-        )
+    shown = [(specimen.regions.array == value, colour) for value, colour in COLOURS.items()]
+    shown += [] if roi is None else [(roi, ROI_COLOUR)]
+    for mask, colour in shown:
+        soft = ndimage.map_coordinates(mask.astype(np.float32), places, order=1, mode="constant")
         pixels[_outline(soft >= 0.5)] = colour
     return _annotated(Image.fromarray(pixels), view.letters, pixel)
 
