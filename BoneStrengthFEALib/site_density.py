@@ -84,6 +84,9 @@ def measure_site(
     callback(f"{specimen.name}: density measures", 0.0)
     measures = bmd.measure(near, specimen, calibration)
     hip: HipScan | None = None
+    roi = bmd.density_roi(specimen)
+    if roi is not None:
+        quality = quality.merged((bmd.even_roi_line(near, roi),))
     if specimen.site is Site.FEMUR:
         areal, hip, lines = _hip(near, specimen, calibration, hip_comparison(study, settings))
         measures, quality = (*areal, *measures), quality.merged(lines)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from BoneStrengthFEALib.anatomy.specimen import Side, Site, Specimen
-from BoneStrengthFEALib.bmd import measure
+from BoneStrengthFEALib.bmd import density_roi, even_roi_line, measure
 from BoneStrengthFEALib.bmd.acr import acr_class
 from BoneStrengthFEALib.bmd.vertebra import elliptical_roi
 from BoneStrengthFEALib.calibration.record import Calibration
@@ -17,6 +17,7 @@ from BoneStrengthFEALib.calibration.uncertainty import (
     noise_of_mean,
 )
 from BoneStrengthFEALib.errors import AnatomyError, CalibrationError
+from BoneStrengthFEALib.quality import Outcome
 from BoneStrengthFEALib.volume import Quantity, Volume
 
 COVARIANCE = np.array([[4.0, -0.01], [-0.01, 1e-4]])
@@ -142,3 +143,16 @@ def test_uncertainty_of_a_calibrated_mean_against_monte_carlo() -> None:
     draws = rng.multivariate_normal((5.0, 0.8), COVARIANCE, 4000)
     observed = np.std([c0 + c1 * hu[mask].mean() for c0, c1 in draws])
     assert mean_uncertainty(CALIBRATION, 5.0 + 0.8 * hu, mask) == pytest.approx(observed, rel=0.05)
+
+
+def test_a_bone_island_in_the_region_is_told() -> None:
+    density, specimen = elliptic_cylinder()
+    roi = density_roi(specimen)
+    assert roi is not None
+    assert even_roi_line(density, roi).outcome is Outcome.PASS
+    island = np.array(density.array)
+    spot = np.argwhere(roi)[: max(1, roi.sum() // 10)]
+    island[tuple(spot.T)] = 400.0  # a tenth at 310 above the rest moves the mean by 31, the median not at all
+    line = even_roi_line(density.with_array(island, density.quantity), roi)
+    assert line.outcome is Outcome.WARN
+    assert "median 90" in line.found

@@ -4,11 +4,13 @@ from BoneStrengthFEALib.bmd.acr import on_k2hpo4_scale
 from BoneStrengthFEALib.bmd.hip import HipComparison, HipScan, measure_hip, scan_hip
 from BoneStrengthFEALib.bmd.levels import spine_mean
 from BoneStrengthFEALib.bmd.measure import density_roi, measure
+from BoneStrengthFEALib.bmd.roi_check import even_roi_line
 
 __all__ = [
     "HipComparison",
     "HipScan",
     "density_roi",
+    "even_roi_line",
     "measure",
     "measure_hip",
     "on_k2hpo4_scale",
