@@ -115,7 +115,7 @@ def write_measures(study: Study, outcome: DensityOutcome, folder: Path, images: 
             continue
         pictures = slice_pictures(study.ct, bone.specimen, bmd.density_roi(bone.specimen))
         if bone.hip is not None:
-            pictures["hip_projection"] = hip_picture(bone.hip)
+            pictures = {"hip_projection": hip_picture(bone.hip), **pictures}
         sites.append(dataclasses.replace(site, pictures=_saved(site, pictures, folder)))
     results = dataclasses.replace(outcome.results, sites=tuple(sites))
     write_results(results, folder / "results.json")
@@ -196,7 +196,7 @@ def _with_pictures(study: Study, site: SiteResult, fields: SiteFields, folder: P
             fields.aligned, failure.failed_compression, failure.failed_tension, fields.loaded.bone
         )
     if fields.hip is not None:
-        pictures["hip_projection"] = hip_picture(fields.hip)
+        pictures = {"hip_projection": hip_picture(fields.hip), **pictures}
     return dataclasses.replace(site, pictures=_saved(site, pictures, folder))
 
 
