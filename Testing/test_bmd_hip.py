@@ -123,6 +123,8 @@ def test_scores_by_hand(uniform: tuple[Volume, Specimen]) -> None:
     total = found["total_hip_abmd"].value
     assert found["total_hip_t_score"].value == pytest.approx((total - 0.942) / 0.122)
     assert found["total_hip_t_score"].unverified
+    assert found["total_hip_abmd"].classification == found["total_hip_t_score"].classification != ""
+    assert found["trochanter_abmd"].classification == ""
     assert found["total_hip_z_score"].value == pytest.approx((total - 0.997) / 0.137)
     assert "femoral_neck_z_score" not in found
     assert "CT-equivalent" in plain["femoral_neck_abmd"].label

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -118,8 +119,11 @@ def measure_hip(
         abmd = _areal(region, mask, scan.projection, compared, density.quantity.value)
         spread = _uncertainty(mask, scan.projection, calibration, voxels)
         spread = None if spread is None else abs(compared.slope) * spread
-        found.append(Measure(*abmd, spread, source=SOURCE))
-        found += _scores(region, found[-1], compared)
+        areal = Measure(*abmd, spread, source=SOURCE)
+        scores = _scores(region, areal, compared)
+        # the class of the T-score stands beside the density too, where a summary shows it
+        named = next((score.classification for score in scores if score.classification), "")
+        found += [dataclasses.replace(areal, classification=named), *scores]
         content, area = _content_and_area(mask, scan.projection)
         contents.append(Measure(f"{region}_bmc", f"{NAMES[region]} BMC, projected", content, "g", source=SOURCE))
         contents.append(Measure(f"{region}_area", f"{NAMES[region]} projected area", area, "cm2", source=SOURCE))

@@ -164,6 +164,8 @@ def print_results(results: StudyResults, folder: Path) -> None:
     folder
         Result folder.
     """
+    from BoneStrengthFEALib.report import words
+
     print(f"{'bone':<8}{'failure load':>14}{'stiffness':>16}{'density':>20}   class")
     for site in results.sites:
         if not site.strengths:
@@ -171,9 +173,10 @@ def print_results(results: StudyResults, folder: Path) -> None:
             continue
         strength, density = site.strengths[0], site.bmd[0]
         classes = [line.classification for line in site.risk if line.unit == "N"] or ["not classified"]
+        classes += [density.classification] * bool(density.classification)
         print(
             f"{site.name:<8}{strength.force_n:>12.0f} N{strength.stiffness_n_per_mm:>11.0f} N/mm"
-            f"{density.value:>14.1f} {density.unit}   {classes[0]}, {density.classification}"
+            f"{words.number(density.value, density.unit):>14} {density.unit}   {', '.join(classes)}"
         )
     if results.risk is not None:
         print(f"fracture-risk class: {results.risk.classification} (research use only)")
