@@ -15,7 +15,7 @@ from BoneStrengthFEALib.calibration import calibrate
 from BoneStrengthFEALib.calibration.asynchronous import calibrate_asynchronous
 from BoneStrengthFEALib.calibration.control import alike, control_chart, groups
 from BoneStrengthFEALib.calibration.phantom_definition import load_phantom
-from BoneStrengthFEALib.calibration.record import Calibration
+from BoneStrengthFEALib.calibration.record import Calibration, CalibrationPoint
 from BoneStrengthFEALib.calibration.scanner import diameter_class, same_scanner, scanner_of
 from BoneStrengthFEALib.calibration.store import StoredCalibration, add_entry, new_entry, read_store
 from BoneStrengthFEALib.cli.demo import demo_study
@@ -25,8 +25,11 @@ from BoneStrengthFEALib.cli.study_arguments import settings_of
 from BoneStrengthFEALib.errors import CalibrationError, InputError, OutputError
 from BoneStrengthFEALib.image_files import write_volume
 from BoneStrengthFEALib.quality import Outcome
-from BoneStrengthFEALib.results import to_plain
-from BoneStrengthFEALib.results_reading import from_plain
+from BoneStrengthFEALib.report.calibration_charts import evidence
+from BoneStrengthFEALib.report.html import render
+from BoneStrengthFEALib.report.pdf import write_pdf
+from BoneStrengthFEALib.results import StudyResults, to_plain, write_results
+from BoneStrengthFEALib.results_reading import from_plain, read_results
 from BoneStrengthFEALib.settings import CalibrationSettings
 from BoneStrengthFEALib.synthetic.phantom import Placement, with_phantom
 from BoneStrengthFEALib.volume import Quantity, Volume
@@ -247,3 +250,26 @@ def test_run_takes_method_phantom_and_store() -> None:
     assert (chosen.method, chosen.store) == ("asynchronous", "2024")
     chosen = settings_of(run_parser().parse_args([*line[:-4], "--calibration", "phantom", "--phantom", "esp"]))
     assert (chosen.calibration.method, chosen.calibration.phantom) == ("phantom", "esp")
+
+
+def test_report_and_results_name_the_entry(tmp_path: Path) -> None:
+    one = entry("2026-03-14", 1.31)
+    made = calibrate_asynchronous(EXAM, stored(tmp_path / "store", one))
+    results = StudyResults(EXAM, made, (), None, made.quality, {}, {"software": "test", "utc": "2026-03-15"})
+    assert one.id in render(results, tmp_path)
+    write_pdf(results, tmp_path)
+    assert (tmp_path / "report.pdf").stat().st_size > 5000
+    write_results(results, tmp_path / "results.json")
+    assert read_results(tmp_path).calibration.details["stored_entry"] == one.id  # type: ignore[union-attr]
+
+
+def test_charts_of_a_calibration_hold_every_sample() -> None:
+    """One histogram per sample whose bars add up, one line per rod; a rod without slices or samples draws nothing."""
+    rod = CalibrationPoint("A<b", 10.0, 2.0, 6, 0.0, 0.1, (0.0, 5.0, 10.0, 15.0), (1, 2, 3), (9.0, float("nan"), 11.0))
+    bare = CalibrationPoint("B", 60.0, 2.0, 6, 50.0, 50.1)
+    drawn = evidence(Calibration("phantom-linear", Quantity.CAHA, (0.0, 0.8), points=(rod, bare)))
+    assert drawn.count("<svg") == 2
+    assert drawn.count("<rect") == 3 + 1
+    assert "A&lt;b" in drawn
+    assert drawn.count("<polyline") == 1
+    assert evidence(Calibration("given-linear", Quantity.CAHA, (0.0, 0.8), points=(bare,))) == ""
