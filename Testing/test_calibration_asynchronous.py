@@ -169,6 +169,13 @@ def test_checks_of_protocol_and_age(tmp_path: Path, change: dict[str, object], c
     assert checks(made)[code] is outcome
 
 
+def test_one_kernel_of_unknown_kind_is_one_kernel(tmp_path: Path) -> None:
+    settings = stored(tmp_path, entry("2026-03-01", kernel="XYZ"))
+    for kernel, outcome in (("xyz", Outcome.PASS), ("ABC", Outcome.WARN)):
+        made = calibrate_asynchronous(dataclasses.replace(EXAM, kernel=kernel), settings)
+        assert checks(made)["STORED_KERNEL"] is outcome
+
+
 def test_scanner_without_a_machine_name_is_undecided() -> None:
     bare = dataclasses.replace(EXAM, serial="", station="")
     assert same_scanner(scanner_of(bare), scanner_of(EXAM)) is None

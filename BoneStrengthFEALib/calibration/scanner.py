@@ -146,7 +146,7 @@ def compare(patient: Scanner, stored: Scanner) -> list[QualityLine]:
               "HU of bone change by about 10 % per 20 kV: scan the phantom at this voltage"),
         _line("STORED_SCANNER", same_scanner(patient, stored), _name(patient), _name(stored), Outcome.REFUSE,
               "scan the phantom on this scanner"),
-        _line("STORED_KERNEL", _equal(patient.kernel_class, stored.kernel_class),
+        _line("STORED_KERNEL", _same_kernel(patient, stored),
               f"{patient.kernel or 'unknown'} ({patient.kernel_class})",
               f"{stored.kernel or 'unknown'} ({stored.kernel_class})", Outcome.REFUSE,
               "HU differ between soft and sharp kernels: reconstruct as the phantom was"),
@@ -160,6 +160,13 @@ def _line(code: str, same: bool | None, found: str, stored: str, differs: Outcom
     return QualityLine(
         code, outcome, found, f"{stored}, as the stored phantom scan", action if same is not True else ""
     )
+
+
+def _same_kernel(a: Scanner, b: Scanner) -> bool | None:
+    # one kernel is one kernel, whether or not its kind is known
+    if a.kernel and a.kernel.lower() == b.kernel.lower():
+        return True
+    return _equal(a.kernel_class, b.kernel_class)
 
 
 def _equal(a: str, b: str) -> bool | None:

@@ -8,6 +8,7 @@ import datetime
 from pathlib import Path
 
 from BoneStrengthFEALib.acquisition import Acquisition
+from BoneStrengthFEALib.cli.source_arguments import add_query_arguments, local_ct
 from BoneStrengthFEALib.errors import InputError, OutputError
 from BoneStrengthFEALib.label_map import LabelMap
 from BoneStrengthFEALib.volume import Quantity, Volume
@@ -38,7 +39,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "scan", nargs="?", type=Path, metavar="SCAN", help="phantom scan: DICOM folder or CT file in HU"
+        "scan", nargs="?", type=Path, metavar="SCAN", help="phantom scan: DICOM folder, CT file in HU, or pacs:NAME"
     )
     parser.add_argument("--store", type=Path, required=True, metavar="FOLDER", help="calibration store")
     parser.add_argument("--phantom", default="", metavar="ID", help="shipped phantom or path of a definition")
@@ -57,7 +58,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     for name in FACTS:
         facts.add_argument(f"--{name}", default="")
     facts.add_argument("--diameter", type=float, metavar="MM", help="reconstruction diameter")
-    parser.set_defaults(run=run)
+    add_query_arguments(parser)
+    parser.set_defaults(run=run, progress_lines=False)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -74,7 +76,11 @@ def run(arguments: argparse.Namespace) -> int:
     """
     if arguments.history == bool(arguments.scan):
         raise InputError("give a phantom scan to store its calibration, or --history to see the store; not both")
-    return _history(arguments) if arguments.history else _store(arguments)
+    if arguments.history:
+        return _history(arguments)
+    arguments.ct = arguments.scan
+    with local_ct(arguments) as local:
+        return _store(local)
 
 
 def _store(arguments: argparse.Namespace) -> int:
@@ -111,7 +117,7 @@ def _scan(arguments: argparse.Namespace) -> tuple[Volume, Acquisition]:
     from BoneStrengthFEALib.dicom_in.header import is_dicom
     from BoneStrengthFEALib.image_files import read_volume
 
-    path: Path = arguments.scan
+    path: Path = arguments.ct
     if path.is_dir() or is_dicom(path):
         scan = read_folder(path, arguments.series) if path.is_dir() else read_series([path])
         scan.quality.accepting(arguments.accept).raise_if_refused()
