@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from dicom_series import write_ct
 
 from BoneStrengthFEALib.acquisition import Acquisition
 from BoneStrengthFEALib.calibration import calibrate
@@ -22,6 +23,7 @@ from BoneStrengthFEALib.cli.demo import demo_study
 from BoneStrengthFEALib.cli.main import main
 from BoneStrengthFEALib.cli.run import run_parser
 from BoneStrengthFEALib.cli.study_arguments import settings_of
+from BoneStrengthFEALib.dicom_in import read_folder
 from BoneStrengthFEALib.errors import CalibrationError, InputError, OutputError
 from BoneStrengthFEALib.image_files import write_volume
 from BoneStrengthFEALib.quality import Outcome
@@ -280,3 +282,33 @@ def test_charts_of_a_calibration_hold_every_sample() -> None:
     assert "A&lt;b" in drawn
     assert drawn.count("<polyline") == 1
     assert evidence(Calibration("given-linear", Quantity.CAHA, (0.0, 0.8), points=(bare,))) == ""
+
+
+def test_dicom_phantom_scan_serves_a_dicom_examination(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Scanner, voltage, kernel and day come from headers; nothing of a person reaches the store."""
+    ct = demo_study(("L2",)).ct.cropped((30, 0, 0), (60, 101, 122))
+    phantom = write_ct(
+        with_phantom(ct, PHANTOM, Placement((230.0, 183.0), 1.28, 5.0, noise_hu=8.0, seed=11)),
+        tmp_path / "qa",
+        "qa",
+        DeviceSerialNumber="S-19",
+        StationName="CT3",
+        ReconstructionDiameter="366",
+    )
+    store = tmp_path / "store"
+    assert main(["calibrate", str(phantom), "--phantom", PHANTOM.id, "--store", str(store), "--kvp", "100"]) == 2
+    assert "the images say 120" in capsys.readouterr().err
+    assert main(["calibrate", str(phantom), "--phantom", PHANTOM.id, "--store", str(store)]) == 0
+    (path,) = store.iterdir()
+    text = path.read_text(encoding="utf-8")
+    assert path.name.startswith("2026-03-09-120kV-")
+    assert "Zo" not in text
+    assert "4711" not in text
+    patient = write_ct(ct, tmp_path / "ct", "p", DeviceSerialNumber="S-19", StationName="CT3")
+    acquisition = read_folder(patient).acquisition
+    made = calibrate_asynchronous(acquisition, CalibrationSettings("asynchronous", store=str(store)))
+    assert {code for code, outcome in checks(made).items() if outcome is not Outcome.PASS} <= {"STORED_DIAMETER"}
+    assert float(made.density(1.28 * 120.0 + 5.0)) == pytest.approx(120.0, abs=2.4)
+    other = write_ct(ct, tmp_path / "other", "o", DeviceSerialNumber="S-20", StationName="CT4")
+    with pytest.raises(CalibrationError, match="no stored calibration is of this scanner"):
+        calibrate_asynchronous(read_folder(other).acquisition, CalibrationSettings("asynchronous", store=str(store)))
