@@ -11,7 +11,7 @@ import pytest
 import scipy.sparse
 import scipy.sparse.linalg
 from test_load_case_femur import loaded
-from test_validation_codes import calculix_reactions, heterogeneous_block, two_materials
+from test_validation_codes import calculix_reactions, heterogeneous_block, reactions_of, two_materials
 
 from BoneStrengthFEALib.case_folder import write_case
 from BoneStrengthFEALib.cli import main
@@ -198,3 +198,19 @@ def test_export_command_says_what_is_missing(tmp_path: Path, capsys: pytest.Capt
     assert main(["export", str(tmp_path / "ct.nii.gz"), "--format", "inp", "--out", str(tmp_path / "o")]) == 2
     assert "--labels" in capsys.readouterr().err
     assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ["femur-fall", "femur-stance"])
+def test_real_hip_exported_and_solved_by_calculix(case: str, reference_data: Path, tmp_path: Path) -> None:
+    """From DICOM on the command line; the same arguments to run and export."""
+    folder = reference_data / "hip_sts044"
+    named = {"labels": folder / "femur_right_mask.nii.gz", "tissues": folder / "tissue_rois.nii.gz"}
+    named |= {"label": "1", "site": "femur", "side": "right", "tissue-numbering": "none"}
+    arguments = [str(folder / "dicom"), *(f"--{name}={value}" for name, value in named.items())]
+    arguments += [f"--set=model.load_case={case}", "--set=model.voxel_mm=3", "--set=solver.tolerance=1e-9"]
+    assert main(["run", *arguments, "--out", str(tmp_path / "run")]) == 0
+    assert main(["export", *arguments, "--format", "inp", "--out", str(tmp_path / "inp")]) == 0
+    ours = json.loads((tmp_path / "run" / "results.json").read_text(encoding="utf-8"))["sites"][0]["model"]["numbers"]
+    theirs = reactions_of(tmp_path / "inp" / "right_femur.inp")["head"][2]
+    assert ours["reaction_head_n"] == pytest.approx(abs(theirs), rel=1e-5)

@@ -70,10 +70,15 @@ def two_materials() -> FeModel:
 
 def calculix_reactions(model: FeModel, folder: Path) -> dict[str, np.ndarray]:
     """Total reaction of each set from CalculiX with its direct solver."""
-    ccx = require_executable("ccx", "calculix-ccx")
     write_inp(model, folder / "model.inp")
-    subprocess.run([ccx, "model"], cwd=folder, check=True, capture_output=True, timeout=300)
-    text = (folder / "model.dat").read_text(encoding="ascii")
+    return reactions_of(folder / "model.inp")
+
+
+def reactions_of(file: Path) -> dict[str, np.ndarray]:
+    """Solve a .inp and read the total reaction of each set."""
+    ccx = require_executable("ccx", "calculix-ccx")
+    subprocess.run([ccx, file.stem], cwd=file.parent, check=True, capture_output=True, timeout=300)
+    text = file.with_suffix(".dat").read_text(encoding="ascii")
     blocks = re.findall(r"set (\w+) and time\s+\S+\s+(\S+)\s+(\S+)\s+(\S+)", text)
     return {name.lower(): np.array([float(v) for v in values]) for name, *values in blocks}
 
