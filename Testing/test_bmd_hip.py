@@ -210,3 +210,8 @@ def test_command_gives_the_numbers_of_run(tmp_path: Path, capsys: pytest.Capture
     run = list(csv.DictReader(io.StringIO((tmp_path / "run" / "measures.csv").read_text(encoding="utf-8"))))
     assert rows == [row for row in run if "failure" not in row["measure"] and row["measure"] != "stiffness"]
     assert rows[0]["measure"] == "spine_trabecular_vbmd"
+
+
+def test_a_cross_calibration_that_turns_the_scale_round_is_refused() -> None:
+    with pytest.raises(InputError, match="positive slope"):
+        HipComparison(slope=-1.0)

@@ -13,6 +13,7 @@ from BoneStrengthFEALib.bmd.hip_reference import WHO_SOURCE, Z_SETS, ReferenceRo
 from BoneStrengthFEALib.bmd.hip_regions import NAMES, SOURCE, HipRegions, find_regions
 from BoneStrengthFEALib.calibration.record import Calibration
 from BoneStrengthFEALib.calibration.uncertainty import calibration_uncertainty_of_mean
+from BoneStrengthFEALib.errors import InputError
 from BoneStrengthFEALib.measure import Measure
 from BoneStrengthFEALib.volume import Array, Volume
 
@@ -43,6 +44,14 @@ class HipComparison:
     offset_g_cm2: float = 0.0
     sex: str = ""
     age_years: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check the cross-calibration."""
+        if not (np.isfinite(self.slope) and self.slope > 0 and np.isfinite(self.offset_g_cm2)):
+            raise InputError(
+                f"cross-calibration to DXA needs a positive slope and a finite offset, got {self.slope} and "
+                f"{self.offset_g_cm2}; 1 and 0 leave CT-equivalent values"
+            )
 
     @property
     def scale(self) -> str:
