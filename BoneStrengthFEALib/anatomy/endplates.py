@@ -132,19 +132,22 @@ def heights(surfaces: tuple[FloatArray, FloatArray]) -> Heights:
     Returns
     -------
     The heights.
+
+    Raises
+    ------
+    AnatomyError
+        When a part of the body has no column.
     """
     top, bottom = surfaces
     height = top[:, 2] - bottom[:, 2]
     y = top[:, 1]
     middle, half = (y.max() + y.min()) / 2, max(float(np.ptp(y)) / 2, 1e-9)
     place = CENTRAL_SHARE * (y - middle) / half
-    return Heights(
-        float(height[place > END_SHARE].mean()),
-        float(height[np.abs(place) < MIDDLE_SHARE].mean()),
-        float(height[place < -END_SHARE].mean()),
-        float(height.mean()),
-        2 * half / CENTRAL_SHARE,
-    )
+    parts = (place > END_SHARE, np.abs(place) < MIDDLE_SHARE, place < -END_SHARE)
+    if not all(part.any() for part in parts):
+        raise AnatomyError("the body has no bone in front, in the middle or at the back; its label is incomplete")
+    anterior, middle_height, posterior = (float(height[part].mean()) for part in parts)
+    return Heights(anterior, middle_height, posterior, float(height.mean()), 2 * half / CENTRAL_SHARE)
 
 
 def _local(body: Array, volume: Volume, frame: FloatArray) -> FloatArray:
