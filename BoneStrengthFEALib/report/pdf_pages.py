@@ -107,6 +107,9 @@ def summary(results: StudyResults) -> list[Any]:
     Flowables.
     """
     rows = [_summary_row(site) for site in results.sites]
+    rows += [
+        ("all", "", "", m.label, f"{words.with_uncertainty(m)} {m.unit}", m.classification) for m in results.measures
+    ]
     parts: list[Any] = []
     if rows:
         columns = ("Bone", "Failure load", "Strength class", "Density measure", "Value", "Density class")
