@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from BoneStrengthFEALib.errors import InputError
 from BoneStrengthFEALib.table_files import read_table, table_to
 
 
@@ -76,6 +77,9 @@ class ModelSettings:
         Internal rotation of the femur and adduction of its shaft in a sideways fall [degrees].
     fall_sweep_deg
         Further internal rotations at which a fall is computed (linear), to find the weakest direction [degrees].
+    bone_threshold_mg_cm3
+        Density below which a voxel is no bone, in the kind the law takes (the calibration's for a homogeneous law);
+        None models the whole label. A homogeneous law of micro-finite elements needs it.
     """
 
     voxel_mm: float | None = None
@@ -90,6 +94,7 @@ class ModelSettings:
     fall_sweep_deg: tuple[float, ...] = ()
     cap_material: str = "pmma"
     cap_yields: bool = False
+    bone_threshold_mg_cm3: float | None = None
 
 
 @dataclass(frozen=True)
@@ -158,12 +163,45 @@ class RiskSettings:
 
 
 @dataclass(frozen=True)
+class LimbSettings:
+    """Where the standard region of a distal radius or tibia lies.
+
+    Parameters
+    ----------
+    region
+        "fixed" (9.5 mm from the reference line at the radius, 22.5 mm at the tibia) or "relative" (the middle at 4 %
+        and 7.3 % of the bone's length).
+    region_offset_mm
+        Offset of the region's distal end from the reference line; None takes that of the region [mm].
+    region_length_mm
+        Length of the region [mm]; 9.02 is that of the first generation of HR-pQCT (110 slices of 82 um).
+    bone_length_mm
+        Length of the bone, for the relative region [mm].
+    distal_gap_mm
+        Bone missing in the label between its distal end and the joint surface [mm].
+    """
+
+    region: str = "fixed"
+    region_offset_mm: float | None = None
+    region_length_mm: float = 9.02
+    bone_length_mm: float | None = None
+    distal_gap_mm: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse what is no region."""
+        if self.region not in ("fixed", "relative"):
+            raise InputError(f"limb.region is fixed or relative, got {self.region!r}")
+        if not 1.0 <= self.region_length_mm <= 60.0:
+            raise InputError(f"limb.region_length_mm must lie between 1 and 60 mm, got {self.region_length_mm:g}")
+
+
+@dataclass(frozen=True)
 class Settings:
     """All settings of a run.
 
     Parameters
     ----------
-    calibration, model, solver, nonlinear, risk
+    calibration, model, solver, nonlinear, risk, limb
         The parts.
     quality_profile
         Id or path of the quality profile.
@@ -178,6 +216,7 @@ class Settings:
     risk: RiskSettings = RiskSettings()
     quality_profile: str = "default"
     accept: tuple[str, ...] = ()
+    limb: LimbSettings = LimbSettings()
 
     def to_dict(self) -> dict[str, Any]:
         """Nested plain dictionary.

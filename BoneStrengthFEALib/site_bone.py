@@ -75,7 +75,7 @@ def find_bone(study: Study, target: Target, density: Volume, settings: Settings)
     """
     identity = identify(study.labels, target.label, target.site, target.level, target.side)
     labels, parts, density = around(study, target, density)
-    specimen = placed(prepare(labels, target.label, identity, parts, target.landmarks), target)
+    specimen = placed(prepare(labels, target.label, identity, parts, target.landmarks, settings.limb), target)
     taken = check_acquisition(study.acquisition, max(density.spacing_mm), identity[0].value, settings.quality_profile)
     lines = (*specimen.quality.lines, *_neighbours(study, specimen), _metal(study.ct, specimen))
     return Bone(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
+
+import numpy as np
 
 from BoneStrengthFEALib import load_case, material
 from BoneStrengthFEALib.anatomy import AlignedSpecimen, Specimen, resample
 from BoneStrengthFEALib.calibration.conversions import conversion, convert
+from BoneStrengthFEALib.errors import MaterialError
 from BoneStrengthFEALib.load_case import LoadCase, LoadedModel
 from BoneStrengthFEALib.material import MaterialLaw, MaterialMap
 from BoneStrengthFEALib.settings import ModelSettings
@@ -69,9 +73,22 @@ def build_model(specimen: Specimen, density: Volume, chosen: ModelSettings) -> S
     conversions = chosen.conversions or (() if chosen.law else material.usual_conversions(density.quantity, law))
     frame = specimen.local_to_ras if case.frame is None else case.frame(specimen, chosen)
     aligned = resample(converted(density, conversions), specimen, voxel, case.regions, frame)
+    aligned = _thresholded(aligned, law, chosen.bone_threshold_mg_cm3)
     materials = material.map_density(aligned.density, aligned.regions, law.id)
     loaded = load_case.build(case, aligned, materials, chosen)
     return SiteModel(aligned, loaded, materials, law, case, conversions)
+
+
+def _thresholded(aligned: AlignedSpecimen, law: MaterialLaw, threshold_mg_cm3: float | None) -> AlignedSpecimen:
+    if threshold_mg_cm3 is None:
+        if law.quantity is None:
+            raise MaterialError(
+                f"law {law.id} gives all bone the same modulus and needs a bone threshold: set "
+                "model.bone_threshold_mg_cm3 (and a voxel size that resolves trabeculae), or take a law of density"
+            )
+        return aligned
+    regions = np.where(aligned.density.array >= threshold_mg_cm3, aligned.regions.array, 0)
+    return dataclasses.replace(aligned, regions=aligned.regions.with_array(regions.astype(np.uint8)))
 
 
 def converted(density: Volume, conversions: tuple[str, ...]) -> Volume:

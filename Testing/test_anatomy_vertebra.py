@@ -103,8 +103,7 @@ def test_refusals() -> None:
     nameless = LabelMap(labels.volume)
     with pytest.raises(AnatomyError, match="does not tell which bone"):
         identify(nameless, 1)
-    with pytest.raises(AnatomyError, match="cannot be analysed yet"):
-        prepare(nameless, 1, (Site.RADIUS, "", Side.LEFT))
+    assert prepare(nameless, 1, (Site.RADIUS, "", Side.LEFT)).quality.refused
     specimen = prepare(labels, 1, identify(labels, 1))
     with pytest.raises(InputError, match="voxel size"):
         resample(labels.volume.with_array(labels.volume.array.astype(np.float32), Quantity.K2HPO4), specimen, 0.0)

@@ -8,11 +8,13 @@ from collections.abc import Mapping
 import numpy as np
 
 from BoneStrengthFEALib.anatomy.femur import prepare_femur
+from BoneStrengthFEALib.anatomy.limb import prepare_limb
 from BoneStrengthFEALib.anatomy.names import recognise, require_level
 from BoneStrengthFEALib.anatomy.specimen import Side, Site, Specimen
 from BoneStrengthFEALib.anatomy.vertebra import prepare_vertebra
 from BoneStrengthFEALib.errors import AnatomyError
 from BoneStrengthFEALib.label_map import LabelMap
+from BoneStrengthFEALib.settings import LimbSettings
 from BoneStrengthFEALib.volume import FloatArray, Volume, require_same_grid
 
 BODY_NAME = re.compile(r"corpus|vertebral[ _]?bod|(^|[ _])bod(y|ies)($|[ _])", re.IGNORECASE)
@@ -63,6 +65,7 @@ def prepare(
     identity: tuple[Site, str, Side],
     parts: LabelMap | None = None,
     landmarks: Mapping[str, FloatArray] | None = None,
+    limb: LimbSettings | None = None,
 ) -> Specimen:
     """Isolate the bone of a label and find its frame.
 
@@ -78,6 +81,8 @@ def prepare(
         Finer labels of the same scan that name vertebral bodies; optional.
     landmarks
         Landmarks that replace what would be found, RAS [mm]; names by site.
+    limb
+        Standard region of a radius or tibia.
 
     Returns
     -------
@@ -86,7 +91,7 @@ def prepare(
     Raises
     ------
     AnatomyError
-        When the bone is not what it is said to be, or the site is not supported.
+        When the bone is not what it is said to be.
     """
     site, level, side = identity
     mask = labels.mask(label)
@@ -94,8 +99,8 @@ def prepare(
         raise AnatomyError(f"label {label} has a single voxel; segment the bone")
     if site is Site.FEMUR:
         return prepare_femur(mask, side, landmarks)
-    if site is not Site.VERTEBRA:
-        raise AnatomyError(f"site {site.value} cannot be analysed yet; this version analyses vertebrae")
+    if site in (Site.RADIUS, Site.TIBIA):
+        return prepare_limb(mask, site, side, landmarks, limb)
     return prepare_vertebra(mask, level, _body_label(labels, parts), landmarks)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from BoneStrengthFEALib.anatomy.specimen import Site, Specimen
 from BoneStrengthFEALib.bmd.compartments import density_measures, split
+from BoneStrengthFEALib.bmd.limb import measure_limb
 from BoneStrengthFEALib.bmd.vertebra import SOURCE, body_mask, elliptical_roi, measure_vertebra
 from BoneStrengthFEALib.calibration.record import Calibration
 from BoneStrengthFEALib.errors import CalibrationError
@@ -46,6 +47,8 @@ def measure(density: Volume, specimen: Specimen, calibration: Calibration) -> tu
     require_same_grid(density, specimen.regions, "the density and the specimen")
     if specimen.site is Site.VERTEBRA:
         return measure_vertebra(density, specimen, calibration)
+    if specimen.site in (Site.RADIUS, Site.TIBIA):
+        return measure_limb(density, specimen, calibration)
     analysed = np.asarray(specimen.regions.array == ANALYSED)
     return tuple(density_measures(density, split(analysed, density), calibration, SOURCE))
 

@@ -228,7 +228,12 @@ def _observation(
 
 
 def _body_site(site: SiteResult) -> Resource:
-    codes = {"femur": "71341001", "vertebra": VERTEBRAE.get(site.level, "51282000")}
+    codes = {
+        "femur": "71341001",
+        "radius": "62413002",
+        "tibia": "12611008",
+        "vertebra": VERTEBRAE.get(site.level, "51282000"),
+    }
     return {"coding": [{"system": SNOMED, "code": codes.get(site.site, "3138006")}], "text": site.name}
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from BoneStrengthFEALib.anatomy import AlignedSpecimen, Site
 from BoneStrengthFEALib.errors import InputError, ModelError
-from BoneStrengthFEALib.load_case import femur, vertebra_compression
+from BoneStrengthFEALib.load_case import femur, limb, vertebra_compression
 from BoneStrengthFEALib.load_case.record import LoadCase, LoadedModel
 from BoneStrengthFEALib.material import MaterialMap
 from BoneStrengthFEALib.settings import ModelSettings
 
-LOAD_CASES: dict[str, LoadCase] = {case.id: case for case in (*vertebra_compression.CASES, *femur.CASES)}
-DEFAULT_LOAD_CASE = {Site.VERTEBRA: vertebra_compression.CASES[0].id, Site.FEMUR: femur.CASES[0].id}
-DEFAULT_VOXEL_MM = {Site.VERTEBRA: 1.0, Site.FEMUR: 1.5}
+LOAD_CASES: dict[str, LoadCase] = {case.id: case for case in (*vertebra_compression.CASES, *femur.CASES, *limb.CASES)}
+DEFAULT_LOAD_CASE = {
+    Site.VERTEBRA: vertebra_compression.CASES[0].id,
+    Site.FEMUR: femur.CASES[0].id,
+    **{case.site: case.id for case in limb.CASES},
+}
+DEFAULT_VOXEL_MM = {Site.VERTEBRA: 1.0, Site.FEMUR: 1.5, Site.RADIUS: 0.5, Site.TIBIA: 0.5}
 
 
 def load_case(identifier: str, site: Site) -> LoadCase:

@@ -13,7 +13,7 @@ from BoneStrengthFEALib.volume import Array, FloatArray, Volume
 
 SIDE = 384
 """Pixels along an edge of a picture."""
-FIELD_MM = {Site.VERTEBRA: 96.0, Site.FEMUR: 168.0}
+FIELD_MM = {Site.VERTEBRA: 96.0, Site.FEMUR: 168.0, Site.RADIUS: 64.0, Site.TIBIA: 84.0}
 """Edge of the square that a picture shows [mm]."""
 OTHER_FIELD_MM = 96.0
 WINDOW_HU = (-250.0, 750.0)
@@ -79,6 +79,13 @@ def slice_pictures(ct: Volume, specimen: Specimen, roi: Array | None = None) -> 
     return {view.name: _slice(near, specimen, view, roi) for view in VIEWS}
 
 
+def _slice_letters(specimen: Specimen, view: View) -> tuple[str, ...]:
+    # x of a limb follows the shape of its section, not the patient
+    if specimen.site not in (Site.RADIUS, Site.TIBIA):
+        return view.letters
+    return ("", "", "", "") if view.name == "axial" else ("", "", "prox", "dist")
+
+
 def _slice(ct: Volume, specimen: Specimen, view: View, roi: Array | None) -> Image.Image:
     pixel = _pixel_mm(specimen)
     offsets = (np.arange(SIDE) + 0.5 - SIDE / 2) * pixel
@@ -97,7 +104,7 @@ def _slice(ct: Volume, specimen: Specimen, view: View, roi: Array | None) -> Ima
     for mask, colour in shown:
         soft = ndimage.map_coordinates(mask.astype(np.float32), places, order=1, mode="constant")
         pixels[_outline(soft >= 0.5)] = colour
-    return _annotated(Image.fromarray(pixels), view.letters, pixel)
+    return _annotated(Image.fromarray(pixels), _slice_letters(specimen, view), pixel)
 
 
 def _pixel_mm(specimen: Specimen) -> float:
@@ -113,6 +120,8 @@ def _middle(specimen: Specimen) -> FloatArray:
 
 def _model_letters(specimen: Specimen, view: View) -> tuple[str, ...]:
     # the axes of other models than the vertebra's are those of the load
+    if specimen.site in (Site.RADIUS, Site.TIBIA):
+        return _slice_letters(specimen, view)
     return view.letters if specimen.site is Site.VERTEBRA else ("", "", "", "")
 
 
