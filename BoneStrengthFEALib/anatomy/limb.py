@@ -85,8 +85,7 @@ def prepare_limb(
 
     References
     ----------
-    Offsets and length: Boutroy S et al. (2005), J Clin Endocrinol Metab 90:6508; Whittier DE et al. (2020),
-    Osteoporos Int 31:1607 (both quoted, unverified).
+    Boutroy S et al. (2005), J Clin Endocrinol Metab 90:6508; Whittier DE et al. (2020), Osteoporos Int 31:1607; unverified.
     """
     chosen = settings or LimbSettings()
     points = _checked(given)
@@ -99,8 +98,6 @@ def prepare_limb(
     frame = _frame(solid, axis, region, lines)
     labels, along = _regions(bone, mask, frame, chosen.region_length_mm)
     lines += _quality(bone, mask, labels, axis, site, points)
-    names = {"joint": axis.place(axis.joint_mm), "region_distal": axis.place(region.distal_mm)}
-    names["region_proximal"] = axis.place(region.proximal_mm)
     return Specimen(
         site,
         "",
@@ -108,7 +105,7 @@ def prepare_limb(
         mask.with_array(labels, Quantity.LABEL),
         REGION_NAMES,
         frame,
-        landmarks={**names, **points},
+        landmarks={**_marks(axis, region), **points},
         quality=QualityReport(tuple(lines)),
         measurements={
             "region_length_mm": chosen.region_length_mm,
@@ -116,6 +113,11 @@ def prepare_limb(
             "label_length_mm": float(np.ptp(along)),
         },
     )
+
+
+def _marks(axis: LongAxis, region: _Region) -> dict[str, FloatArray]:
+    ends = {"joint": axis.joint_mm, "region_distal": region.distal_mm, "region_proximal": region.proximal_mm}
+    return {name: axis.place(along) for name, along in ends.items()}
 
 
 def _checked(given: Mapping[str, FloatArray] | None) -> dict[str, FloatArray]:
