@@ -85,7 +85,7 @@ def prepare_limb(
 
     References
     ----------
-    Boutroy S et al. (2005), J Clin Endocrinol Metab 90:6508; Whittier DE et al. (2020), Osteoporos Int 31:1607; unverified.
+    Boutroy S (2005), J Clin Endocrinol Metab 90:6508; Whittier DE (2020), Osteoporos Int 31:1607; both unverified.
     """
     chosen = settings or LimbSettings()
     points = _checked(given)
