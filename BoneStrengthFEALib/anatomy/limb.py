@@ -92,8 +92,7 @@ def prepare_limb(
     bone, lines = checks.one_piece(mask)
     lines += [checks.two_bones_line(mask, bone)]
     solid = smooth_solid(bone, mask)
-    offset = _offset_mm(site, chosen)
-    axis = find_axis(solid, site, (offset, chosen.region_length_mm), points)
+    axis = find_axis(solid, site, (_offset_mm(site, chosen), chosen.region_length_mm), points)
     region = _region(axis, site, chosen, lines)
     frame = _frame(solid, axis, region, lines)
     labels, along = _regions(bone, mask, frame, chosen.region_length_mm)
@@ -107,12 +106,16 @@ def prepare_limb(
         frame,
         landmarks={**_marks(axis, region), **points},
         quality=QualityReport(tuple(lines)),
-        measurements={
-            "region_length_mm": chosen.region_length_mm,
-            "region_offset_mm": region.distal_mm - axis.joint_mm,
-            "label_length_mm": float(np.ptp(along)),
-        },
+        measurements=_sizes(axis, region, along),
     )
+
+
+def _sizes(axis: LongAxis, region: _Region, along: FloatArray) -> dict[str, float]:
+    return {
+        "region_length_mm": region.proximal_mm - region.distal_mm,
+        "region_offset_mm": region.distal_mm - axis.joint_mm,
+        "label_length_mm": float(np.ptp(along)),
+    }
 
 
 def _marks(axis: LongAxis, region: _Region) -> dict[str, FloatArray]:
