@@ -81,17 +81,17 @@ def two_bones_line(mask: Volume, bone: Array) -> QualityLine:
     sampling = mask.spacing_mm[::-1]
 
     def thickness(part: Array) -> float:
-        if not part.any():
-            return 0.0
         box = bounding_box(part, (1, 1, 1))
         return float(ndimage.distance_transform_edt(np.pad(part[box], 1), sampling).max())
 
     rest = np.asarray(mask.array > 0) & ~bone
-    share = thickness(rest) / thickness(bone)
+    # crumbs are no bone: their thickness need not be known
+    large = rest.sum() > LOOSE_SHARE * bone.sum()
+    share = thickness(rest) / thickness(bone) if large else 0.0
     return QualityLine(
         "TWO_BONES",
         Outcome.REFUSE if share >= TWIN_THICKNESS else Outcome.PASS,
-        f"loose pieces {100 * share:.0f} % as thick as the bone",
+        f"loose pieces {100 * share:.0f} % as thick as the bone" if large else "no large loose piece",
         f"below {100 * TWIN_THICKNESS:.0f} %",
         "the label holds more than one bone: give each bone its own label",
     )
