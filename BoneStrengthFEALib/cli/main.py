@@ -32,6 +32,7 @@ def commands() -> tuple[ModuleType, ...]:
         fetch_data,
         gate,
         info,
+        microfe,
         precision,
         pseudonymise,
         report,
@@ -62,6 +63,7 @@ def commands() -> tuple[ModuleType, ...]:
         pseudonymise,
         fetch_data,
         info,
+        microfe,
     )
 
 
