@@ -89,6 +89,8 @@ class BoneStrengthFEAParameterNode:
     analysis: str = "linear"
     shownCase: str = ""
     sendTo: str = ""
+    cohortManifest: str = ""
+    cohortFolder: str = ""
 
 
 class BoneStrengthFEAWidget(PanelMixin, ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -149,15 +151,15 @@ class BoneStrengthFEALogic(ScriptedLoadableModuleLogic):
 
     # --- packages -------------------------------------------------------------------------------------------------
 
-    def missingPackages(self):
+    def missingPackages(self, requirements="requirements.txt"):
         """Requirements of the library that Slicer's Python does not have."""
-        text = (HERE / "Resources" / "requirements.txt").read_text(encoding="utf-8")
+        text = (HERE / "Resources" / requirements).read_text(encoding="utf-8")
         wanted = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
         return [line for line in wanted if importlib.util.find_spec(_importName(line)) is None]
 
-    def ensurePackages(self):
+    def ensurePackages(self, requirements="requirements.txt"):
         """Install what is missing after asking; called on Run, never at import. Returns False when declined."""
-        missing = self.missingPackages()
+        missing = self.missingPackages(requirements)
         if not missing:
             return True
         question = _("Bone Strength FEA needs these Python packages: {names}. Install them now?")

@@ -73,13 +73,16 @@ class Job:
             self._clean()
 
     def _reason(self, code):
-        told = [line for line in self._lines if line.startswith(ERROR)]
-        if told:
-            return told[-1].partition("]: ")[2]
         text = "\n".join(self._lines[-12:]) or "no message"
-        return f"The computation ended with code {code}:\n{text}"
+        return errorIn(self._lines) or f"The computation ended with code {code}:\n{text}"
 
     def _clean(self):
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
+
+
+def errorIn(lines):
+    """The error that the command line reported, with all its lines; empty when there is none."""
+    first = max((n for n, line in enumerate(lines) if line.startswith(ERROR)), default=None)
+    return "" if first is None else "\n".join([lines[first].partition("]: ")[2], *lines[first + 1 :]])

@@ -11,13 +11,14 @@ from slicer.i18n import tr as _
 
 from BoneStrengthFEAPanel import choices, study_nodes
 from BoneStrengthFEAPanel.bone_table import BoneTable
+from BoneStrengthFEAPanel.cohort_panel import CohortMixin
 from BoneStrengthFEAPanel.editor import EditorMixin
 from BoneStrengthFEAPanel.results_panel import ResultsMixin
 
 LOG_LINES = 500
 
 
-class PanelMixin(EditorMixin, ResultsMixin):
+class PanelMixin(EditorMixin, ResultsMixin, CohortMixin):
     """The panel's behaviour; BoneStrengthFEAWidget brings Slicer's widget and observers."""
 
     def initializeState(self):
@@ -29,6 +30,7 @@ class PanelMixin(EditorMixin, ResultsMixin):
         self._observedSegmentation = None
         self._segmentEditor = None
         self._temporaryFolders = []
+        self._cohortLines = None
 
     # --- set-up ---------------------------------------------------------------------------------------------------
 
@@ -61,6 +63,7 @@ class PanelMixin(EditorMixin, ResultsMixin):
             button.connect("clicked(bool)", slot)
         ui.editSegmentationButton.connect("toggled(bool)", self.onEditSegmentation)
         self.setupResults()
+        self.setupCohort()
         self.setRunning(False)
 
     # --- parameter node and scene ---------------------------------------------------------------------------------
@@ -88,11 +91,12 @@ class PanelMixin(EditorMixin, ResultsMixin):
             self._parameterNode = None
 
     def onSceneStartClose(self, *_unused):
-        """A closed scene ends the run that was made from it."""
-        self.logic.cancel()
+        """A closed scene ends the run that was made from it; a cohort is not."""
+        if self._cohortLines is None:
+            self.logic.cancel()
         self.closeEditor()
         self.disconnectParameterNode()
-        self.setRunning(False)
+        self.setRunning(self.logic.isRunning)
         self.ui.stageLabel.text = ""
         self.showCase(None)
 
@@ -305,6 +309,7 @@ class PanelMixin(EditorMixin, ResultsMixin):
 
     def onCancel(self, *_unused):
         self.logic.cancel()
+        self._cohortLines = None
         self.setRunning(False)
         self.ui.stageLabel.text = _("Cancelled; nothing was changed.")
 
@@ -356,6 +361,7 @@ class PanelMixin(EditorMixin, ResultsMixin):
         for button in (ui.calibrateButton, ui.previewButton):
             button.enabled = not running
         self.updateRunButton()
+        self.updateCohortButtons()
 
     def errorsShown(self, title):
         """Context that turns an error into one message and a line in the panel."""

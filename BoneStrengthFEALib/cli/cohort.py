@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from BoneStrengthFEALib.cli.progress_bar import LINE_PREFIX
 from BoneStrengthFEALib.cli.run import run_parser
 from BoneStrengthFEALib.cli.study_arguments import settings_of
 from BoneStrengthFEALib.cohort import Case, CaseState, Outcome, check_cases, read_rows
@@ -18,6 +19,7 @@ from BoneStrengthFEALib.cohort.engine import Resources, run_cases, sole_use, sum
 from BoneStrengthFEALib.cohort.manifest import OWN_COLUMNS, Column, columns_of
 from BoneStrengthFEALib.cohort.memory import physical_memory
 from BoneStrengthFEALib.errors import InputError
+from BoneStrengthFEALib.parent_watch import watch
 from BoneStrengthFEALib.settings import Settings
 
 OWN_ARGUMENTS = ("out", "overwrite", "progress_lines", "settings")
@@ -54,6 +56,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--precision", type=Path, metavar="FILE", help="precision.json, for least significant changes")
     parser.add_argument("--check", action="store_true", help="check the manifest and stop")
     parser.add_argument("--columns", action="store_true", help="print the columns a manifest may have and stop")
+    parser.add_argument("--progress-lines", action="store_true", help="print progress as lines for a parent process")
+    parser.add_argument("--parent", type=int, metavar="PID", help="end when this process ends")
     cluster = parser.add_argument_group("resources")
     cluster.add_argument("--slots", type=int, help="cases at one time; default: cores / threads")
     cluster.add_argument(
@@ -86,9 +90,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.check:
         print(f"{len(cases)} cases, no faults")
         return 0
-    resources = _resources(arguments)
+    if arguments.parent is not None:
+        watch(arguments.parent)
     with sole_use(arguments.out):
-        states = _run(cases, arguments.out, resources)
+        states = _run(cases, arguments)
         counts = summary(list(states.values()))
         _gather(cases, states, arguments)
     print(", ".join(f"{number} {outcome.value}" for outcome, number in counts.items()))
@@ -117,21 +122,24 @@ def _resources(arguments: argparse.Namespace) -> Resources:
     return Resources(slots, arguments.threads_per_case, limit, arguments.scheduler)
 
 
-def _run(cases: Sequence[Case], out: Path, resources: Resources) -> dict[str, CaseState]:
-    waiting, ended = to_do(cases, out)
+def _run(cases: Sequence[Case], arguments: argparse.Namespace) -> dict[str, CaseState]:
+    waiting, ended = to_do(cases, arguments.out)
     states = {case.id: state for case, state in ended}
     if ended:
         print(f"{len(ended)} of {len(cases)} cases are in their final state already")
-    bar = tqdm(total=len(cases), initial=len(ended), unit="case", file=sys.stderr, smoothing=0.05)
+    lines = arguments.progress_lines
+    bar = tqdm(total=len(cases), initial=len(ended), unit="case", file=sys.stderr, smoothing=0.05, disable=lines)
 
     def finished(case: Case, state: CaseState) -> None:
         states[case.id] = state
         if state.outcome is not Outcome.DONE:
             bar.write(f"{case.id}: {state.outcome.value} [{state.code}] {state.message}", file=sys.stderr)
         bar.update()
+        if lines:
+            print(f"{LINE_PREFIX} {len(states) / len(cases):.4f} {len(states)} of {len(cases)} cases", flush=True)
 
     try:
-        run_cases(waiting, out, resources, finished)
+        run_cases(waiting, arguments.out, _resources(arguments), finished)
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on where this one was", file=sys.stderr)
         raise
