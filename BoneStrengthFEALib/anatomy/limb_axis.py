@@ -22,6 +22,8 @@ WHOLE_MM = {Site.RADIUS: 160.0, Site.TIBIA: 230.0}
 """A longer label holds both ends of the bone."""
 END_SHARE = 0.9
 """A slab smaller than this share of those before it is cut obliquely by the end of the image."""
+RAY_MM = 0.5
+"""Step of the rays along which the joint surface is looked for."""
 JOINT_SHARE = 0.5
 """The joint surface is looked for within this share of the metaphysis' radius around the axis."""
 
@@ -72,6 +74,7 @@ class _Cloud:
 
     ras: FloatArray
     weight: FloatArray
+    solid: Solid
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +125,7 @@ def find_axis(solid: Solid, site: Site, region_mm: tuple[float, float], given: M
 def _cloud(solid: Solid) -> _Cloud:
     index = np.argwhere(solid.field > 0.26)
     share = np.clip(solid.field[tuple(index.T)] * 2.0 - 0.5, 0.0, 1.0)
-    return _Cloud(solid.grid.to_ras(index[:, ::-1].astype(np.float64)), share)
+    return _Cloud(solid.grid.to_ras(index[:, ::-1].astype(np.float64)), share, solid)
 
 
 def _first_guess(cloud: _Cloud) -> tuple[FloatArray, FloatArray]:
@@ -194,26 +197,27 @@ def _measured(
 
 def _joint(cloud: _Cloud, origin: FloatArray, direction: FloatArray, slabs: _Slabs) -> float:
     """Median distal end of the columns around the axis: malleolus and styloid do not count."""
-    offset = cloud.ras - origin
-    along = offset @ direction
     u = unit(np.cross(direction, np.eye(3)[int(np.abs(direction).argmin())]))
     v = np.cross(direction, u)
     radius = JOINT_SHARE * np.sqrt(float(np.median(slabs.area)) / np.pi)
     # around the wide end, not around the axis of the shaft, which may pass beside it
     wide = int(slabs.area[: max(len(slabs.area) // 2, 1)].argmax())
-    start = slabs.centroid[min(wide + 4, len(slabs.area) - 1)] - origin
-    first, second = (offset - start) @ u, (offset - start) @ v
-    near = (np.hypot(first, second) <= radius) & (cloud.weight >= 0.5)
-    if not near.any():
-        return float(along.min())
-    size = int(np.ceil(2 * radius / STEP_MM)) + 2
-    cell = (np.floor(first[near] / STEP_MM).astype(int) + size) * 4 * size + np.floor(second[near] / STEP_MM).astype(
-        int
-    )
-    _, place = np.unique(cell + 2 * size, return_inverse=True)
-    lowest = np.full(int(place.max()) + 1, np.inf)
-    np.minimum.at(lowest, place, along[near])
-    return float(np.median(lowest)) - 0.5 * STEP_MM
+    start = slabs.centroid[min(wide + 4, len(slabs.area) - 1)]
+    start = start - ((start - origin) @ direction) * direction
+    side = np.arange(-radius, radius + 0.5, 1.0)
+    first, second = (axis.ravel() for axis in np.meshgrid(side, side))
+    near = np.hypot(first, second) <= radius
+    along = np.arange(slabs.along[0] - 2 * STEP_MM, slabs.along[-1], RAY_MM)
+    rays = start + first[near, None] * u + second[near, None] * v
+    share = cloud.solid.at(rays[:, None, :] + along[:, None] * direction)
+    entered = share >= 0.5
+    place = entered.argmax(axis=1)
+    good = entered.any(axis=1) & (place > 0)
+    if not good.any():
+        return float(slabs.along[0])
+    row, column = np.flatnonzero(good), place[good]
+    before, after = share[row, column - 1], share[row, column]
+    return float(np.median(along[column] - RAY_MM * (after - 0.5) / (after - before)))
 
 
 def _fitted(cloud: _Cloud, axis: LongAxis, region_mm: tuple[float, float]) -> tuple[FloatArray, FloatArray, float]:
