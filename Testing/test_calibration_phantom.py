@@ -18,12 +18,13 @@ from BoneStrengthFEALib.calibration.phantom_definition import (
     shipped_phantoms,
 )
 from BoneStrengthFEALib.calibration.phantom_fit import expected_rod_hu, fit_rods
+from BoneStrengthFEALib.calibration.phantom_reach import doubt_lines, offset_line, reach_line
 from BoneStrengthFEALib.calibration.rod_cupping import cupping_line, rod_cupping
 from BoneStrengthFEALib.cli.demo import demo_study
 from BoneStrengthFEALib.errors import CalibrationError, InputError
 from BoneStrengthFEALib.image_files import read_volume
 from BoneStrengthFEALib.label_map import LabelMap
-from BoneStrengthFEALib.quality import Outcome
+from BoneStrengthFEALib.quality import Outcome, QualityLine
 from BoneStrengthFEALib.settings import CalibrationSettings
 from BoneStrengthFEALib.synthetic.phantom import Placement, with_phantom
 from BoneStrengthFEALib.volume import Quantity, Volume
@@ -85,6 +86,17 @@ def test_a_phantom_partly_out_of_view_is_found_and_said_to_be(ct: Volume) -> Non
     found = calibrate_phantom(with_phantom(ct, phantom, out), None, phantom)
     assert next(line for line in found.quality.lines if line.check == "RODS_PRESENT").outcome is Outcome.WARN
     assert float(found.density(130.0)) == pytest.approx(100.0, abs=2.0)
+
+
+def test_a_cut_phantom_with_many_warnings_or_short_reach_is_refused() -> None:
+    here = np.array([True, True, True, False, False])
+    assert reach_line(load_phantom("bmas200"), here).outcome is Outcome.REFUSE
+    assert reach_line(load_phantom("bmas200"), here[::-1]).outcome is Outcome.PASS
+    assert [offset_line(b).outcome for b in (-19.0, 34.0, -56.0)] == [Outcome.PASS, Outcome.WARN, Outcome.REFUSE]
+    warned = [QualityLine(code, Outcome.WARN, "", "") for code in ("RODS_PRESENT", "PHANTOM_DRIFT", "PHANTOM_SLOPE")]
+    assert doubt_lines(warned[:2], here) == []
+    assert doubt_lines(warned, np.ones(5, dtype=bool)) == []
+    assert doubt_lines(warned, here)[0].outcome is Outcome.REFUSE
 
 
 def test_a_scan_without_the_phantom_gives_an_error(ct: Volume) -> None:

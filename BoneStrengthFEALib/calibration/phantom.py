@@ -11,7 +11,7 @@ from scipy import ndimage
 from BoneStrengthFEALib.calibration.axial_stack import axial_order
 from BoneStrengthFEALib.calibration.phantom_definition import Phantom
 from BoneStrengthFEALib.calibration.phantom_fit import RodFit, fit_rods
-from BoneStrengthFEALib.calibration.phantom_reach import offset_line, reach_line
+from BoneStrengthFEALib.calibration.phantom_reach import doubt_lines, offset_line, reach_line
 from BoneStrengthFEALib.calibration.record import Calibration, CalibrationPoint
 from BoneStrengthFEALib.calibration.rod_cupping import cupping_line, rod_cupping
 from BoneStrengthFEALib.calibration.rod_search import find_rods
@@ -95,6 +95,7 @@ def calibrate_phantom(ct: Volume, labels: LabelMap | None, phantom: Phantom) -> 
     fit = fit_rods(phantom, samples.hu, variance)
     cupping = rod_cupping(phantom, samples.hu, variance)
     lines = _lines(phantom, samples, fit) + ([] if cupping is None else [cupping_line(cupping)])
+    lines += doubt_lines(lines, present)
     return Calibration(
         f"phantom-{phantom.fit}",
         phantom.kind,

@@ -14,6 +14,9 @@ OFFSET_WARN_HU, OFFSET_REFUSE_HU = 20.0, 40.0
 """Seen: -10 (Mindways), +34 (QRM, 0 mg resin rod). A row read one rod further is 50 HU off or more. This project's
 choice, `unverified`."""
 
+MANY_WARNINGS = 3
+"""Warnings, that of the missing rods among them."""
+
 
 def reach_line(phantom: Phantom, present: Array) -> QualityLine:
     """Judge how dense the densest rod in view is.
@@ -61,3 +64,31 @@ def offset_line(beta: float) -> QualityLine:
         f"within {OFFSET_WARN_HU:g} HU of zero, never beyond {OFFSET_REFUSE_HU:g}",
         "the rods are read in the wrong place or order, or the scanner's water is off",
     )
+
+
+def doubt_lines(lines: list[QualityLine], present: Array) -> list[QualityLine]:
+    """Refuse a cut phantom about which several checks warn at once: its rods are likely something else.
+
+    Parameters
+    ----------
+    lines
+        Lines of all other checks.
+    present
+        (n,) booleans, which rods are in view.
+
+    Returns
+    -------
+    PHANTOM_DOUBT, or nothing.
+    """
+    warned = [line.check for line in lines if line.outcome is Outcome.WARN]
+    if np.all(present) or len(warned) < MANY_WARNINGS:
+        return []
+    return [
+        QualityLine(
+            "PHANTOM_DOUBT",
+            Outcome.REFUSE,
+            f"rods out of view, and warnings of {', '.join(warned)}",
+            f"fewer than {MANY_WARNINGS} warnings when rods are out of view",
+            "reconstruct the scan with the whole phantom in view, or label the rods",
+        )
+    ]

@@ -205,7 +205,7 @@ def _inside(by_slice: FloatArray) -> Array:
     """Longest run of slices in which every rod is near its median: slabs reach over the phantom's ends."""
     present = ~np.isnan(by_slice).all(axis=1)
     rods = by_slice[present]
-    near = (np.abs(rods - np.median(rods, axis=1, keepdims=True)) <= END_HU).all(axis=0)
+    near = (np.abs(rods - np.nanmedian(rods, axis=1, keepdims=True)) <= END_HU).all(axis=0)
     runs, count = ndimage.label(near)
     if count == 0:
         return np.zeros(near.shape, dtype=bool)
@@ -223,6 +223,10 @@ def _sampled(stack: AxialStack, used: Array, places: FloatArray, row: RodRow, ph
         centre = places[0] + places[1] * ((k - 0.5 * (thick - 1)) / thick)
         for n in np.flatnonzero(row.present):
             y, x = centre + offsets[n]
+            if not (rows_mm[0] <= y - radius and y + radius <= rows_mm[-1]):
+                continue
+            if not (columns_mm[0] <= x - radius and x + radius <= columns_mm[-1]):
+                continue  # the core leaves the view in this slice
             dy, dx = rows_mm[:, None] - y, columns_mm[None, :] - x
             bar = phantom.rod_shape == "bar"
             inside = np.maximum(abs(dy), abs(dx)) <= radius if bar else dy * dy + dx * dx <= radius * radius
