@@ -77,6 +77,7 @@ class BoneStrengthFEAParameterNode:
     weightKg: float = 0.0
     calibrationMethod: str = "internal-michalski2020"
     phantom: str = ""
+    calibrationStore: str = ""
     slope: float = 1.0
     intercept: float = 0.0
     densityKind: Annotated[str, Choice(["K2HPO4", "CAHA"])] = "K2HPO4"
@@ -206,7 +207,11 @@ class BoneStrengthFEALogic(ScriptedLoadableModuleLogic):
         from BoneStrengthFEALib.settings import Settings, settings_from_dict
 
         data = Settings().to_dict()
-        data["calibration"] |= {"method": p.calibrationMethod, "phantom": p.phantom}
+        data["calibration"] |= {
+            "method": p.calibrationMethod,
+            "phantom": p.phantom,
+            "store": p.calibrationStore,
+        }
         if p.calibrationMethod == "given-linear":
             data["calibration"] |= {
                 "slope_mg_cm3_per_hu": float(p.slope),

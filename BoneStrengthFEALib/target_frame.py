@@ -6,10 +6,11 @@ import dataclasses
 
 from BoneStrengthFEALib.anatomy import Specimen, identify, prepare
 from BoneStrengthFEALib.quality import Outcome, QualityLine
+from BoneStrengthFEALib.settings import LimbSettings
 from BoneStrengthFEALib.study import Study, Target
 
 
-def isolate(study: Study, target: Target) -> Specimen:
+def isolate(study: Study, target: Target, limb: LimbSettings) -> Specimen:
     """Find one bone and its frame, without density or load.
 
     Parameters
@@ -18,6 +19,8 @@ def isolate(study: Study, target: Target) -> Specimen:
         The examination.
     target
         The bone.
+    limb
+        Region of a distal radius or tibia.
 
     Returns
     -------
@@ -29,7 +32,7 @@ def isolate(study: Study, target: Target) -> Specimen:
         When the label is not the bone it should be.
     """
     identity = identify(study.labels, target.label, target.site, target.level, target.side)
-    return placed(prepare(study.labels, target.label, identity, study.parts, target.landmarks), target)
+    return placed(prepare(study.labels, target.label, identity, study.parts, target.landmarks, limb), target)
 
 
 def placed(specimen: Specimen, target: Target) -> Specimen:

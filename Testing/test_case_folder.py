@@ -21,7 +21,7 @@ from BoneStrengthFEALib.errors import InputError
 from BoneStrengthFEALib.export import write_vtu
 from BoneStrengthFEALib.fe_model import FeModel
 from BoneStrengthFEALib.parent_watch import process_exists
-from BoneStrengthFEALib.settings import Settings
+from BoneStrengthFEALib.settings import LimbSettings, Settings
 from BoneStrengthFEALib.settings_override import override
 from BoneStrengthFEALib.study import Study, Target
 from BoneStrengthFEALib.target_frame import isolate
@@ -109,11 +109,11 @@ def test_the_steps_before_the_load_can_be_asked_for(study: Study, tmp_path: Path
         assert main(call) == 0
         assert (tmp_path / step / name).is_file()
     frame = json.loads((tmp_path / "frame" / "frames.json").read_text(encoding="utf-8"))["sites"][0]
-    assert np.array_equal(frame["local_to_ras"], isolate(study, study.targets[0]).local_to_ras)
+    assert np.array_equal(frame["local_to_ras"], isolate(study, study.targets[0], LimbSettings()).local_to_ras)
 
 
 def test_a_frame_set_by_a_person_is_used_and_said(study: Study) -> None:
-    frame = np.array(isolate(study, study.targets[0]).local_to_ras)
+    frame = np.array(isolate(study, study.targets[0], LimbSettings()).local_to_ras)
     tilt = np.deg2rad(7.0)
     turn = np.array([[1, 0, 0], [0, np.cos(tilt), -np.sin(tilt)], [0, np.sin(tilt), np.cos(tilt)]])
     frame[:3, :3] = frame[:3, :3] @ turn

@@ -23,7 +23,9 @@ def laws(sites):
 
     rows = LAWS.values() if hasattr(LAWS, "values") else LAWS
     default = ", ".join(DEFAULT_LAW[site] for site in sites if site in DEFAULT_LAW)
-    found = [(_marked(row), row.id) for row in rows if not sites or row.site in (*sites, "any", "")]
+    known = {DEFAULT_LAW[site] for site in sites if site in DEFAULT_LAW}
+    measured = [row for row in rows if not sites or row.site in ("any", "") or set(row.site.split("/")) & {*sites}]
+    found = [(_marked(row), row.id) for row in rows if row in measured or row.id in known]
     return [(f"default ({default})" if default else "default", ""), *found]
 
 

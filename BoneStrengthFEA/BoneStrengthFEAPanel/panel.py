@@ -244,6 +244,7 @@ class PanelMixin(EditorMixin, ResultsMixin, CohortMixin):
         p, ui = self._parameterNode, self.ui
         for widget in (ui.slopeSpinBox, ui.interceptSpinBox, ui.kindSelector):
             widget.enabled = p.calibrationMethod == "given-linear"
+        ui.storeEdit.enabled = p.calibrationMethod == "asynchronous"
         ui.phantomSelector.enabled = "phantom" in p.calibrationMethod or p.calibrationMethod == "asynchronous"
         for combo, identifier in ((ui.lawSelector, p.law), (ui.loadCaseSelector, p.loadCase)):
             combo.toolTip = choices.sources(identifier) or _("The site's default; its source is in the report")

@@ -77,14 +77,14 @@ def _calibration(study: Study, settings: Settings, arguments: argparse.Namespace
     _write_json({"calibration": to_plain(fitted), "quality": to_plain(quality)}, "calibration.json", arguments)
 
 
-def _frames(study: Study, _settings: Settings, arguments: argparse.Namespace, progress: ProgressCallback) -> None:
+def _frames(study: Study, settings: Settings, arguments: argparse.Namespace, progress: ProgressCallback) -> None:
     from BoneStrengthFEALib.scene_files import specimen_entry
     from BoneStrengthFEALib.target_frame import isolate
 
     entries = []
     for n, target in enumerate(study.targets):
         progress("frame", n / len(study.targets))
-        entries.append(specimen_entry(isolate(study, target)) | {"label": target.label})
+        entries.append(specimen_entry(isolate(study, target, settings.limb)) | {"label": target.label})
     progress("frame", 1.0)
     _write_json({"sites": entries}, "frames.json", arguments)
 
