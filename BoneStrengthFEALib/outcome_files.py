@@ -27,6 +27,7 @@ from BoneStrengthFEALib.report import (
     write_pdf,
 )
 from BoneStrengthFEALib.results import SiteResult, StudyResults, write_results
+from BoneStrengthFEALib.service_record import with_service, write_record
 from BoneStrengthFEALib.site_analysis import SiteFields
 from BoneStrengthFEALib.study import Study
 from BoneStrengthFEALib.volume import FloatArray
@@ -35,7 +36,7 @@ COLUMNS = ("site", "level", "side", "measure", "value", "unit", "standard_uncert
 
 
 def write_outcome(
-    study: Study, outcome: Outcome, folder: Path, images: bool = False, dicom: bool = False
+    study: Study, outcome: Outcome, folder: Path, images: bool = False, dicom: bool = False, runs: int = 1
 ) -> StudyResults:
     """Write all files of an outcome.
 
@@ -51,6 +52,8 @@ def write_outcome(
         Whether to write the density volume and the regions as NIfTI as well.
     dicom
         Whether to write DICOM objects as well: segmentation, structured report, PDF; with images, the density map.
+    runs
+        Runs of this examination into this result folder, this one included.
 
     Returns
     -------
@@ -65,8 +68,9 @@ def write_outcome(
         _with_pictures(study, site, outcome.fields[site.name], folder) if site.name in outcome.fields else site
         for site in outcome.results.sites
     )
-    results = dataclasses.replace(outcome.results, sites=sites)
+    results = with_service(dataclasses.replace(outcome.results, sites=sites), runs)
     write_results(results, folder / "results.json")
+    write_record(results.service, folder)
     write_text(folder / "measures.csv", measures_csv(results))
     write_html(results, folder)
     pdf = write_pdf(results, folder)

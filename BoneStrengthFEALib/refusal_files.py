@@ -13,6 +13,7 @@ from BoneStrengthFEALib.outcome_files import measures_csv
 from BoneStrengthFEALib.quality import Outcome, QualityLine, QualityReport
 from BoneStrengthFEALib.report import write_html, write_pdf
 from BoneStrengthFEALib.results import StudyResults, write_results
+from BoneStrengthFEALib.service_record import with_service, write_record
 from BoneStrengthFEALib.settings import Settings
 from BoneStrengthFEALib.study import Study
 
@@ -45,7 +46,12 @@ def refused_results(study: Study | None, settings: Settings, error: BoneStrength
 
 
 def write_refusal(
-    study: Study | None, settings: Settings, error: BoneStrengthError, folder: Path, dicom: bool = False
+    study: Study | None,
+    settings: Settings,
+    error: BoneStrengthError,
+    folder: Path,
+    dicom: bool = False,
+    runs: int = 1,
 ) -> StudyResults:
     """Write the report of a refusal.
 
@@ -57,6 +63,8 @@ def write_refusal(
         Existing folder.
     dicom
         Whether to write the report as a DICOM object too, when the images could be read.
+    runs
+        Runs of this examination into this result folder, this one included.
 
     Returns
     -------
@@ -67,8 +75,9 @@ def write_refusal(
     OutputError
         When something cannot be written.
     """
-    results = refused_results(study, settings, error)
+    results = with_service(refused_results(study, settings, error), runs)
     write_results(results, folder / "results.json")
+    write_record(results.service, folder)
     write_text(folder / "measures.csv", measures_csv(results))
     write_html(results, folder)
     pdf = write_pdf(results, folder)

@@ -17,6 +17,7 @@ from BoneStrengthFEALib.atomic_files import write_text
 from BoneStrengthFEALib.calibration.record import Calibration
 from BoneStrengthFEALib.measure import Measure
 from BoneStrengthFEALib.quality import QualityReport
+from BoneStrengthFEALib.service_facts import ServiceRecord
 from BoneStrengthFEALib.strength_record import Strength
 
 SCHEMA = "bonestrengthfea-results/1"
@@ -189,6 +190,8 @@ class StudyResults:
         Software version, hashes of inputs, times; text values.
     measures
         Measures over several bones: mean density of the spine.
+    service
+        Which parts of the service were done; brought up to date when results are sent or signed.
     """
 
     acquisition: Acquisition
@@ -199,6 +202,7 @@ class StudyResults:
     settings: Mapping[str, Any]
     provenance: Mapping[str, str]
     measures: tuple[Measure, ...] = ()
+    service: ServiceRecord = ServiceRecord()
 
 
 def results_to_dict(results: StudyResults) -> dict[str, Any]:

@@ -80,7 +80,8 @@ def test_new_examinations_end_in_the_archive_once(tmp_path: Path, monkeypatch: p
         assert len(server.ids("instances")) == 4
     done = next(case for case in service.cases().values() if case.state == "done")
     record = json.loads((service.results / done.key / "service_record.json").read_text(encoding="utf-8"))
-    assert record["parts"]["0555T"]["done"]
+    assert not record["parts"]["0555T"]["done"], "files in a folder: nobody can tell who retrieved them"
+    assert len(record["delivered"]) == 1
     assert not record["parts"]["0554T"]["done"]
     failed = next(case for case in service.cases().values() if case.state == "refused")
     assert "MISSING_SLICE" in failed.message

@@ -112,7 +112,7 @@ def test_archive_by_both_ways_and_when_it_is_down(tmp_path: Path, monkeypatch: p
         assert len(server.ids("instances")) == 3, "the same objects"
         record = json.loads((folder / "service_record.json").read_text(encoding="utf-8"))
         assert record["parts"]["0557T"]["done"] is False
-        assert record["parts"]["0556T"]["utc"] == "2026-03-09T10:00:00+00:00"
+        assert [line.partition(" to ")[2][:4] for line in record["delivered"]] == ["pacs", "pacs"]
         stored = {server._call("GET", f"/instances/{one}/file").content for one in server.ids("instances")}
         assert {len(content) for content in stored} == {p.stat().st_size for p in (folder / "dicom").iterdir()}
     other = result_folder(tmp_path / "other")

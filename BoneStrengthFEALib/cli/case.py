@@ -93,12 +93,14 @@ def _all(study: Study, settings: Settings, arguments: argparse.Namespace, progre
     from BoneStrengthFEALib import pipeline
     from BoneStrengthFEALib.outcome_files import write_outcome
     from BoneStrengthFEALib.scene_files import objects_possible, write_scene
+    from BoneStrengthFEALib.service_record import earlier_runs
 
     outcome = pipeline.run(study, settings, progress)
+    runs = 1 + earlier_runs(arguments.out)
     with filling(arguments.out, arguments.overwrite) as folder:
         progress("writing results", 0.0)
         dicom = arguments.dicom or objects_possible(study)
-        results = write_outcome(study, outcome, folder, arguments.images, dicom)
+        results = write_outcome(study, outcome, folder, arguments.images, dicom, runs)
         write_scene(outcome, folder)
     print_results(results, arguments.out)
 

@@ -13,6 +13,7 @@ from BoneStrengthFEALib.errors import BoneStrengthError, DependencyError, InputE
 from BoneStrengthFEALib.output_folder import check_target, filling
 from BoneStrengthFEALib.progress import no_progress
 from BoneStrengthFEALib.results import StudyResults
+from BoneStrengthFEALib.service_record import earlier_runs
 from BoneStrengthFEALib.settings import Settings
 from BoneStrengthFEALib.study import Study
 
@@ -120,8 +121,9 @@ def _report_refusal(
 ) -> None:
     from BoneStrengthFEALib.refusal_files import write_refusal
 
+    runs = 1 + earlier_runs(arguments.out)
     with filling(arguments.out, arguments.overwrite) as folder:
-        write_refusal(study, settings, error, folder, arguments.dicom)
+        write_refusal(study, settings, error, folder, arguments.dicom, runs)
 
 
 def run_study(study: Study, settings: Settings, arguments: argparse.Namespace) -> StudyResults:
@@ -150,8 +152,9 @@ def run_study(study: Study, settings: Settings, arguments: argparse.Namespace) -
     finally:
         if progress is not None:
             progress.close()
+    runs = 1 + earlier_runs(arguments.out)
     with filling(arguments.out, arguments.overwrite) as folder:
-        return write_outcome(study, outcome, folder, arguments.images, arguments.dicom)
+        return write_outcome(study, outcome, folder, arguments.images, arguments.dicom, runs)
 
 
 def print_results(results: StudyResults, folder: Path) -> None:

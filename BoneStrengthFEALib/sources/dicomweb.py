@@ -42,6 +42,7 @@ class DicomWebSource:
 
     def __init__(self, pacs: DicomWebPacs, secret: str = "") -> None:
         self._pacs = pacs
+        self.way, self.name, self.encrypted = "WADO-RS", pacs.name, pacs.url.lower().startswith("https")
         self._session = open_session(pacs, secret)
         self._client = _client(pacs, self._session)
 

@@ -57,6 +57,7 @@ class DimseSource:
         pynetdicom._config.LOG_HANDLER_LEVEL = "none"
         logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
         self._pacs = pacs
+        self.way, self.name, self.encrypted = "C-MOVE" if pacs.retrieve == "move" else "C-GET", pacs.name, pacs.use_tls
 
     def find(self, query: Query) -> tuple[SeriesRecord, ...]:
         """List series, see ImageSource.

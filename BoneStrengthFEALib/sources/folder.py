@@ -25,6 +25,7 @@ class FolderSource:
         if not folder.is_dir():
             raise InputError(f"{folder.name} is no folder; give the folder of a study")
         self._folder = folder
+        self.way, self.name, self.encrypted = "folder", "", False
         self._files: dict[str, tuple[Path, ...]] = {}
 
     def find(self, query: Query) -> tuple[SeriesRecord, ...]:

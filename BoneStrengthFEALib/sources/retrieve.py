@@ -10,6 +10,8 @@ from pathlib import Path
 from BoneStrengthFEALib.errors import InputError, PacsError
 from BoneStrengthFEALib.pacs_settings import DicomWebPacs, read_pacs, secret_of
 from BoneStrengthFEALib.progress import ProgressCallback, no_progress
+from BoneStrengthFEALib.retrieval_file import uid_hash, utc_now, write_retrieval
+from BoneStrengthFEALib.service_facts import Retrieval
 from BoneStrengthFEALib.sources.dicomweb import DicomWebSource
 from BoneStrengthFEALib.sources.dimse import DimseSource
 from BoneStrengthFEALib.sources.folder import FolderSource
@@ -119,9 +121,18 @@ def fetch_series(
     PacsError
         When something does not arrive whole.
     """
+    started = utc_now()
     if len(records) == 1:
         source.fetch(records[0], folder, callback)
-        return folder
+    else:
+        _fetch_several(source, records, folder, callback)
+    _write_evidence(source, records, folder, started)
+    return folder
+
+
+def _fetch_several(
+    source: ImageSource, records: Sequence[SeriesRecord], folder: Path, callback: ProgressCallback
+) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder.name} exists and is not empty; choose a new folder")
     made: list[Path] = []
@@ -135,7 +146,25 @@ def fetch_series(
         with contextlib.suppress(OSError):
             folder.rmdir()
         raise
-    return folder
+
+
+def _write_evidence(source: ImageSource, records: Sequence[SeriesRecord], folder: Path, started: str) -> None:
+    files = list(folder.rglob("*.dcm"))
+    counts = [record.images for record in records]
+    retrieval = Retrieval(
+        way=source.way,
+        source=source.name,
+        started_utc=started,
+        ended_utc=utc_now(),
+        series=len(records),
+        images=len(files),
+        announced=sum(count for count in counts if count) if all(counts) else 0,
+        size_bytes=sum(path.stat().st_size for path in files),
+        study_hash=uid_hash(records[0].study_uid),
+        series_hashes=tuple(uid_hash(record.series_uid) for record in records),
+        encrypted=source.encrypted,
+    )
+    write_retrieval(retrieval, folder)
 
 
 def _can_be_volume(record: SeriesRecord, records: Sequence[SeriesRecord]) -> bool:

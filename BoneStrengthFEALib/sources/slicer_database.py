@@ -43,6 +43,7 @@ class SlicerDatabaseSource:
     """
 
     def __init__(self, database: Path) -> None:
+        self.way, self.name, self.encrypted = "Slicer database", "", False
         self._path = database / DATABASE_NAME if database.is_dir() else database
         if not self._path.is_file():
             raise InputError(f"{self._path.name} does not exist; give the folder of Slicer's DICOM database")

@@ -93,7 +93,21 @@ class SeriesRecord:
 
 
 class ImageSource(Protocol):
-    """A place that holds images."""
+    """A place that holds images.
+
+    Parameters
+    ----------
+    way
+        How images come from it, see service_facts.Retrieval.
+    name
+        Name of the connection; empty for files.
+    encrypted
+        Whether transfers are encrypted.
+    """
+
+    way: str
+    name: str
+    encrypted: bool
 
     def find(self, query: Query) -> tuple[SeriesRecord, ...]:
         """List the series of what is asked for.
