@@ -19,11 +19,13 @@ from BoneStrengthFEALib.image_files import write_volume
 from BoneStrengthFEALib.measure import Measure
 from BoneStrengthFEALib.pipeline import DensityOutcome, Outcome
 from BoneStrengthFEALib.report import (
+    ReportOptions,
     failed_pictures,
     hip_picture,
     slice_pictures,
     strain_pictures,
     write_html,
+    write_options,
     write_pdf,
 )
 from BoneStrengthFEALib.results import SiteResult, StudyResults, write_results
@@ -36,7 +38,13 @@ COLUMNS = ("site", "level", "side", "measure", "value", "unit", "standard_uncert
 
 
 def write_outcome(
-    study: Study, outcome: Outcome, folder: Path, images: bool = False, dicom: bool = False, runs: int = 1
+    study: Study,
+    outcome: Outcome,
+    folder: Path,
+    images: bool = False,
+    dicom: bool = False,
+    runs: int = 1,
+    options: ReportOptions | None = None,
 ) -> StudyResults:
     """Write all files of an outcome.
 
@@ -54,6 +62,8 @@ def write_outcome(
         Whether to write DICOM objects as well: segmentation, structured report, PDF; with images, the density map.
     runs
         Runs of this examination into this result folder, this one included.
+    options
+        Language of the report, prior examination.
 
     Returns
     -------
@@ -72,9 +82,11 @@ def write_outcome(
     write_results(results, folder / "results.json")
     write_record(results.service, folder)
     write_text(folder / "measures.csv", measures_csv(results))
-    write_html(results, folder)
-    pdf = write_pdf(results, folder)
-    write_bundle(results, folder, pdf.read_bytes())
+    options = options or ReportOptions()
+    write_options(options, folder)
+    write_html(results, folder, options)
+    pdf = write_pdf(results, folder, options)
+    write_bundle(results, folder, pdf.read_bytes(), options=options)
     if images:
         write_volume(outcome.density, folder / "density.nii.gz")
         for name, fields in outcome.fields.items():

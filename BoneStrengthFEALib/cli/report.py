@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from BoneStrengthFEALib.errors import InputError
-from BoneStrengthFEALib.report import write_html, write_pdf
+from BoneStrengthFEALib.cli.report_arguments import add_report_arguments, report_options
+from BoneStrengthFEALib.fhir import write_bundle
+from BoneStrengthFEALib.report import write_html, write_options, write_pdf
 from BoneStrengthFEALib.results_reading import read_results
 
 
@@ -20,7 +21,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """
     parser = subparsers.add_parser("report", help="render report.html and report.pdf from a result folder")
     parser.add_argument("folder", type=Path, help="result folder of a run")
-    parser.add_argument("--prior", type=Path, help="result folder of a prior examination of the same person")
+    add_report_arguments(parser)
     parser.set_defaults(run=run)
 
 
@@ -42,11 +43,10 @@ def run(arguments: argparse.Namespace) -> int:
         When a folder holds no results, or the prior ones are of another person.
     """
     results = read_results(arguments.folder)
-    before = read_results(arguments.prior) if arguments.prior else None
-    if before and not results.acquisition.subject.patient_id:
-        raise InputError("the results carry no patient ID, so nobody can tell whether the prior ones are of one person")
-    if before and before.acquisition.subject.patient_id != results.acquisition.subject.patient_id:
-        raise InputError("the prior results carry another patient ID; give an examination of the same person")
-    for path in (write_html(results, arguments.folder), write_pdf(results, arguments.folder, before)):
+    options = report_options(arguments, results)
+    write_options(options, arguments.folder)
+    pdf = write_pdf(results, arguments.folder, options)
+    html = write_html(results, arguments.folder, options)
+    for path in (html, pdf, write_bundle(results, arguments.folder, pdf.read_bytes(), options=options)):
         print(path.resolve())
     return 0

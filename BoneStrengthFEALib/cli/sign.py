@@ -36,13 +36,16 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from BoneStrengthFEALib.dicom_out import Signature, sign_folder
     from BoneStrengthFEALib.fhir import write_bundle
+    from BoneStrengthFEALib.report import read_options
     from BoneStrengthFEALib.results_reading import read_results
     from BoneStrengthFEALib.transmission.service_record import write_service_record
 
     signature = Signature(arguments.name, arguments.organization, arguments.statement)
     made = sign_folder(arguments.folder, signature)
     pdf = (arguments.folder / "report_signed.pdf").read_bytes()
-    made.append(write_bundle(read_results(arguments.folder), arguments.folder, pdf, final=True))
+    made.append(
+        write_bundle(read_results(arguments.folder), arguments.folder, pdf, True, read_options(arguments.folder))
+    )
     made.append(write_service_record(arguments.folder))
     for path in made:
         print(path.resolve())

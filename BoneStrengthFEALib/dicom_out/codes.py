@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
-LONGEST = 16
-"""Characters of a code value."""
-SCHEME = "99BONEFEA"
+from BoneStrengthFEALib.measure_codes import SCHEME, short_code
+
 SCHEME_NAME = "BoneStrengthFEA private codes"
 ORGANISATION = "BoneStrengthFEA contributors"
 VERTEBRAE = {
@@ -65,25 +63,6 @@ def private(identifier: str, meaning: str) -> Any:
     highdicom CodedConcept; codes are at most 16 characters.
     """
     return _coded(short_code(identifier), SCHEME, meaning[:64])
-
-
-def short_code(identifier: str) -> str:
-    """Code value of a measure's id.
-
-    Parameters
-    ----------
-    identifier
-        Id.
-
-    Returns
-    -------
-    At most 16 capital letters, digits and dots; a longer id is cut and gets four digits of its hash.
-    """
-    plain = identifier.removeprefix("failure_load_").upper().replace("_", ".").replace("-", ".")
-    plain = f"FL.{plain}" if identifier.startswith("failure_load_") else plain
-    if len(plain) <= LONGEST:
-        return plain
-    return f"{plain[: LONGEST - 5]}.{hashlib.sha256(identifier.encode()).hexdigest()[:4].upper()}"
 
 
 def unit(text: str) -> Any:

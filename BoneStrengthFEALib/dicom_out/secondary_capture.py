@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from BoneStrengthFEALib.dicom_out.origin import NAME, Origin, finish
-from BoneStrengthFEALib.report import words
+from BoneStrengthFEALib.report import sentences
 from BoneStrengthFEALib.results import DISCLAIMER, StudyResults
 from BoneStrengthFEALib.volume import Array
 
@@ -91,7 +91,7 @@ def picture_page(results: StudyResults, folder: Path) -> Array | None:
     page = Image.new("RGB", (WIDTH, 110 + ROW * len(rows)), "black")
     draw = ImageDraw.Draw(page)
     large, small = ImageFont.truetype(str(FONT), 22), ImageFont.truetype(str(FONT), 15)
-    line = words.headline(results)
+    line = sentences.headline(results)
     while draw.textlength(line, font=large) > WIDTH - 32 and large.size > 8:
         large = ImageFont.truetype(str(FONT), large.size - 1)
     draw.text((16, 14), line, font=large, fill="white")

@@ -144,12 +144,13 @@ def _reference(data: Any) -> Any:
 def _signed_pdf(folder: Path, report: Path, signature: Signature) -> Path:
     import pydicom
 
+    from BoneStrengthFEALib.report import build, read_options
     from BoneStrengthFEALib.report.pdf import render_pdf
     from BoneStrengthFEALib.report.signed import SignedBy
 
     results = read_results(folder)
     by = SignedBy(signature.name, signature.organization, signature.utc, signature.statement)
-    pdf = render_pdf(results, folder, signed=by)
+    pdf = render_pdf(build(results, dataclasses.replace(read_options(folder), signed=by)), folder)
     path = folder / "report_signed.pdf"
     write_bytes(path, pdf)
     # from the preliminary object: the images may be gone by now

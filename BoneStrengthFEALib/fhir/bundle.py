@@ -12,10 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from BoneStrengthFEALib.atomic_files import write_text
-from BoneStrengthFEALib.dicom_out.codes import SCHEME, VERTEBRAE, short_code
+from BoneStrengthFEALib.dicom_out.codes import VERTEBRAE
 from BoneStrengthFEALib.dicom_out.origin import NAMESPACE
 from BoneStrengthFEALib.measure import Measure
+from BoneStrengthFEALib.measure_codes import SCHEME, short_code
 from BoneStrengthFEALib.report import words
+from BoneStrengthFEALib.report.comparison import summary
+from BoneStrengthFEALib.report.options import PLAIN, ReportOptions
+from BoneStrengthFEALib.report.sentences import conclusion
 from BoneStrengthFEALib.results import DISCLAIMER, RiskLine, SiteResult, StudyResults
 from BoneStrengthFEALib.strength_record import Strength
 
@@ -33,7 +37,9 @@ SEX = {"F": "female", "M": "male", "O": "other", "": "unknown"}
 Resource = dict[str, Any]
 
 
-def write_bundle(results: StudyResults, folder: Path, pdf: bytes, final: bool = False) -> Path:
+def write_bundle(
+    results: StudyResults, folder: Path, pdf: bytes, final: bool = False, options: ReportOptions = PLAIN
+) -> Path:
     """Write the bundle beside the report.
 
     Parameters
@@ -46,6 +52,8 @@ def write_bundle(results: StudyResults, folder: Path, pdf: bytes, final: bool = 
         The report.
     final
         Whether a person has signed it.
+    options
+        Language and prior examination of the report.
 
     Returns
     -------
@@ -57,11 +65,13 @@ def write_bundle(results: StudyResults, folder: Path, pdf: bytes, final: bool = 
         When it cannot be written.
     """
     path = folder / FILE_NAME
-    write_text(path, json.dumps(bundle(results, pdf, final), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(
+        path, json.dumps(bundle(results, pdf, final, options), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    )
     return path
 
 
-def bundle(results: StudyResults, pdf: bytes, final: bool = False) -> Resource:
+def bundle(results: StudyResults, pdf: bytes, final: bool = False, options: ReportOptions = PLAIN) -> Resource:
     """Make the bundle.
 
     Parameters
@@ -72,6 +82,8 @@ def bundle(results: StudyResults, pdf: bytes, final: bool = False) -> Resource:
         The report.
     final
         Whether a person has signed it.
+    options
+        Language and prior examination of the report.
 
     Returns
     -------
@@ -94,7 +106,12 @@ def bundle(results: StudyResults, pdf: bytes, final: bool = False) -> Resource:
     observations = [_observation(results, site, item, shared) for site in results.sites for item in _items(site)]
     entries = [("patient", patient), ("device", device), *([("study", study)] if study else [])]
     named = [(f"observation-{n}", resource) for n, resource in enumerate(o for o in observations if o)]
-    report = _report(results, pdf, status, refs, [_urn(key, name) for name, _ in named], bool(study))
+    report = _report(results, pdf, status, refs, [_urn(key, name) for name, _ in named])
+    say = words.words_of(options.language)
+    report["conclusion"] = conclusion(results, say, summary(results, options.prior, say))
+    report["presentedForm"][0]["language"] = options.language
+    if study:
+        report["imagingStudy"] = [{"reference": refs["study"]}]
     every = [*entries, *named, ("report", report)]
     return {
         "resourceType": "Bundle",
@@ -243,9 +260,7 @@ def _method(results: StudyResults, site: SiteResult) -> str:
     return f"quantitative CT, {calibration}{model}"
 
 
-def _report(
-    results: StudyResults, pdf: bytes, status: str, refs: Mapping[str, str], found: list[str], study: bool
-) -> Resource:
+def _report(results: StudyResults, pdf: bytes, status: str, refs: Mapping[str, str], found: list[str]) -> Resource:
     category = {"system": "http://terminology.hl7.org/CodeSystem/v2-0074", "code": "CT"}
     resource: Resource = {
         "resourceType": "DiagnosticReport",
@@ -258,11 +273,9 @@ def _report(
         "subject": {"reference": refs["patient"]},
         "effectiveDateTime": _effective(results),
         "issued": _instant(results),
-        "conclusion": f"{words.headline(results)} {DISCLAIMER}",
         "presentedForm": [
             {
                 "contentType": "application/pdf",
-                "language": "en",
                 "title": "Bone strength report",
                 "data": base64.b64encode(pdf).decode("ascii"),
             }
@@ -270,8 +283,6 @@ def _report(
     }
     if found:
         resource["result"] = [{"reference": urn} for urn in found]
-    if study:
-        resource["imagingStudy"] = [{"reference": refs["study"]}]
     return resource
 
 

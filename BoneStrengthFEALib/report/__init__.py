@@ -1,18 +1,26 @@
-"""The report: one data model, several renderings."""
+"""The report: built once, rendered as HTML and as PDF."""
 
-from BoneStrengthFEALib.report.comparison import compare, settings_differences
+from BoneStrengthFEALib.report.build import build
+from BoneStrengthFEALib.report.comparison import compare, differences
 from BoneStrengthFEALib.report.hip_picture import hip_picture
 from BoneStrengthFEALib.report.html import write_html
+from BoneStrengthFEALib.report.options import ReportOptions, read_options, write_options
 from BoneStrengthFEALib.report.pdf import write_pdf
 from BoneStrengthFEALib.report.pictures import failed_pictures, slice_pictures, strain_pictures
+from BoneStrengthFEALib.report.prior import read_prior
 
 __all__ = [
+    "ReportOptions",
+    "build",
     "compare",
+    "differences",
     "failed_pictures",
     "hip_picture",
-    "settings_differences",
+    "read_options",
+    "read_prior",
     "slice_pictures",
     "strain_pictures",
     "write_html",
+    "write_options",
     "write_pdf",
 ]

@@ -1,113 +1,122 @@
-"""Evidence of a calibration as SVG: histograms of its samples, and HU of phantom rods along the table."""
+"""Evidence of a calibration as drawings: histograms of its samples, and HU of phantom rods along the table."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
 import numpy as np
 
 from BoneStrengthFEALib.calibration import Calibration, CalibrationPoint
+from BoneStrengthFEALib.report.charts import sample
+from BoneStrengthFEALib.report.drawing import (
+    AXIS,
+    MARK,
+    SMALL,
+    Drawing,
+    Label,
+    Path,
+    Shape,
+    polyline,
+    rectangle,
+)
+from BoneStrengthFEALib.report.view import Block, Figures
+from BoneStrengthFEALib.report.words import Words
 
-WIDTH, HEIGHT = 230, 120
-LEFT, RIGHT, TOP, BOTTOM = 8, 8, 16, 20
-RODS = (980, 210, 50, 110)
-"""Width, height, left and right margin of the chart of rods."""
-BAR, MARK, AXIS = "#7fb0c4", "#c8553d", "#8a94a0"
+HISTOGRAM = (126.0, 62.0)
+RODS = (525.0, 96.0)
+"""Sizes [pt]."""
+BAR = "#7fb0c4"
 COLOURS = ("#1f6f8b", "#c8553d", "#5b8c5a", "#8a5a9e", "#b07a12", "#3a4a5a", "#d97b93", "#4aa3a3")
 
 
-def evidence(calibration: Calibration) -> str:
+def evidence(calibration: Calibration, say: Words) -> list[Block]:
     """All charts of a calibration's samples.
 
     Parameters
     ----------
     calibration
         Calibration.
+    say
+        Words.
 
     Returns
     -------
-    HTML; empty when no sample was kept.
+    Blocks; none when no sample was kept.
     """
-    parts = [f"<figure>{histogram(p)}</figure>" for p in calibration.points if p.histogram_counts]
-    text = f"<h3>Histograms of the samples</h3><div class='histograms'>{''.join(parts)}</div>" if parts else ""
+    shown = [p for p in calibration.points if p.histogram_counts]
     followed = [p for p in calibration.points if np.isfinite(p.slice_hu).sum() > 1]
+    blocks: list[Block] = []
+    if shown:
+        blocks.append(Figures(tuple((histogram(p, say), "") for p in shown), columns=4))
     if followed:
-        text += f"<h3>Rods along the table</h3><figure>{rods_along_table(followed)}</figure>"
-    return text
+        blocks.append(Figures(((rods_along_table(followed, say), ""),), columns=1))
+    return blocks
 
 
-def histogram(point: CalibrationPoint) -> str:
+def histogram(point: CalibrationPoint, say: Words) -> Drawing:
     """Histogram of one sample with its mean.
 
     Parameters
     ----------
     point
         Sample with a histogram.
+    say
+        Words.
 
     Returns
     -------
-    SVG element.
+    Drawing.
     """
+    width, height = HISTOGRAM
     edges, counts = np.array(point.histogram_edges_hu), np.array(point.histogram_counts)
-    low, high, top = edges[0], edges[-1], max(int(counts.max()), 1)
-
-    def x(hu: float) -> float:
-        return float(LEFT + (hu - low) / (high - low) * (WIDTH - LEFT - RIGHT))
-
-    bottom = HEIGHT - BOTTOM
-    bars = "".join(
-        f'<rect x="{x(a):.1f}" y="{bottom - (bottom - TOP) * n / top:.1f}" width="{max(x(b) - x(a), 0.5):.2f}" '
-        f'height="{(bottom - TOP) * n / top:.1f}" fill="{BAR}"/>'
-        for a, b, n in zip(edges[:-1], edges[1:], counts, strict=True)
-    )
-    mean = x(point.hu_mean)
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="histogram of {escape(point.name)}">{bars}'
-        f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{bottom}" y2="{bottom}" stroke="{AXIS}"/>'
-        f'<line x1="{mean:.1f}" x2="{mean:.1f}" y1="{TOP}" y2="{bottom}" stroke="{MARK}" stroke-width="1.5"/>'
-        f'<text x="{LEFT}" y="11"><tspan font-weight="bold">{escape(point.name.replace("_", " "))}</tspan> '
-        f"{point.hu_mean:.0f} HU, SD {point.hu_sd:.0f}</text>"
-        f'<text x="{LEFT}" y="{HEIGHT - 6}">{low:g}</text>'
-        f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 6}" text-anchor="end">{high:g} HU</text></svg>'
-    )
+    x = 2 + (edges - edges[0]) / np.ptp(edges) * (width - 4)
+    base, top = height - 11, 11.0
+    tall = (base - top) * counts / max(int(counts.max()), 1)
+    shapes: list[Shape] = [
+        rectangle(float(left), float(base - high), float(right - left), float(high), "", BAR)
+        for left, right, high in zip(x[:-1], x[1:], tall, strict=True)
+    ]
+    mean = float(2 + (point.hu_mean - edges[0]) / np.ptp(edges) * (width - 4))
+    shapes.append(Path(((2.0, base), (width - 2, base)), AXIS))
+    shapes.append(Path(((mean, top), (mean, base)), MARK, width=0.9))
+    shapes.append(Label(2, 7, f"{sample(point.name)}: {point.hu_mean:.0f} HU, SD {point.hu_sd:.0f}", bold=True))
+    shapes.append(Label(2, height - 3, f"{edges[0]:g}"))
+    shapes.append(Label(width - 2, height - 3, f"{edges[-1]:g} HU", "end"))
+    return Drawing(width, height, tuple(shapes), say("chart_histogram", name=sample(point.name)))
 
 
-def rods_along_table(points: Sequence[CalibrationPoint]) -> str:
+def rods_along_table(points: Sequence[CalibrationPoint], say: Words) -> Drawing:
     """HU of each rod less its mean, slice by slice.
 
     Parameters
     ----------
     points
         Rods with slice_hu.
+    say
+        Words.
 
     Returns
     -------
-    SVG element.
+    Drawing.
     """
-    width, height, left, right = RODS
+    width, height = RODS
     values = [np.array(p.slice_hu) - np.nanmean(p.slice_hu) for p in points]
     reach = max(5.0, *(float(np.nanmax(np.abs(v))) for v in values)) * 1.05
     slices = max(v.size for v in values)
-    middle, half = (TOP + height - BOTTOM) / 2, (height - BOTTOM - TOP) / 2
-
-    def place(n: int, hu: float) -> str:
-        return f"{left + (width - left - right) * n / max(slices - 1, 1):.1f},{middle - half * hu / reach:.1f}"
-
-    lines = []
+    left, top, wide, tall = 30.0, 4.0, width - 116.0, height - 20.0
+    middle = top + tall / 2
+    shapes: list[Shape] = [
+        rectangle(left, top, wide, tall, AXIS),
+        Path(((left, middle), (left + wide, middle)), AXIS, dashed=True),
+        Label(left - 3, top + 6, f"+{reach:.0f}", "end"),
+        Label(left - 3, middle + 2, "0 HU", "end"),
+        Label(left - 3, top + tall, f"-{reach:.0f}", "end"),
+        Label(left + wide / 2, height - 4, say("rods_axis", slices=slices), "middle"),
+    ]
     for n, (point, series) in enumerate(zip(points, values, strict=True)):
-        path = " ".join(place(k, float(v)) for k, v in enumerate(series) if np.isfinite(v))
-        colour, y = COLOURS[n % len(COLOURS)], TOP + 10 + 14 * n
-        lines.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.3"/>')
-        lines.append(f'<text x="{width - right + 8}" y="{y}" fill="{colour}">{escape(point.name)}</text>')
-    return (
-        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="rods along the table">'
-        f'<rect x="{left}" y="{TOP}" width="{width - left - right}" height="{2 * half:.1f}" fill="none" '
-        f'stroke="{AXIS}"/>'
-        f'<line x1="{left}" x2="{width - right}" y1="{middle}" y2="{middle}" stroke="{AXIS}" stroke-dasharray="4 3"/>'
-        f'<text x="{left - 5}" y="{TOP + 8}" text-anchor="end">+{reach:.0f}</text>'
-        f'<text x="{left - 5}" y="{middle + 4:.1f}" text-anchor="end">0 HU</text>'
-        f'<text x="{left - 5}" y="{height - BOTTOM}" text-anchor="end">-{reach:.0f}</text>'
-        f'<text x="{(left + width - right) / 2}" y="{height - 5}" text-anchor="middle">slice 1 to {slices}; HU '
-        f"less the rod's mean</text>{''.join(lines)}</svg>"
-    )
+        known = np.flatnonzero(np.isfinite(series))
+        colour = COLOURS[n % len(COLOURS)]
+        path = [(left + wide * k / max(slices - 1, 1), middle - tall / 2 * series[k] / reach) for k in known]
+        shapes.append(polyline(path, colour, 0.9))
+        shapes.append(Label(left + wide + 6, top + 6 + 8.5 * n, sample(point.name), "start", SMALL, colour))
+    return Drawing(width, height, tuple(shapes), say("chart_rods"))

@@ -1,168 +1,238 @@
-"""Small charts as SVG text."""
+"""Charts of the report as vector drawings."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
+from dataclasses import dataclass
 
 import numpy as np
 
 from BoneStrengthFEALib.calibration import Calibration
+from BoneStrengthFEALib.report.drawing import (
+    ACCENT,
+    AXIS,
+    GRID,
+    INK,
+    SMALL,
+    Disc,
+    Drawing,
+    Label,
+    Path,
+    Point,
+    Shape,
+    polyline,
+    rectangle,
+)
+from BoneStrengthFEALib.report.words import Words
 from BoneStrengthFEALib.results import CurvePoint, SweepPoint
+from BoneStrengthFEALib.risk.cut_offs import CutOff
 
-WIDTH, HEIGHT = 460, 260
-LEFT, RIGHT, TOP, BOTTOM = 62, 14, 14, 44
-AXIS, LINE, MARK = "#8a94a0", "#1f6f8b", "#c8553d"
+WIDTH, HEIGHT = 258.0, 150.0
+LEFT, RIGHT, TOP, BOTTOM = 36.0, 8.0, 16.0, 26.0
+CLASSES = ("#e08d79", "#edd28a", "#9fcaa5")
+"""From the worst class to the best."""
 
 
-def calibration_chart(calibration: Calibration) -> str:
+@dataclass(frozen=True)
+class Frame:
+    """Axes of a chart.
+
+    Parameters
+    ----------
+    low, high
+        Corners of what is shown, (x, y).
+    """
+
+    low: Point
+    high: Point
+
+    def at(self, x: float, y: float) -> Point:
+        """Place of a value.
+
+        Parameters
+        ----------
+        x, y
+            Values.
+
+        Returns
+        -------
+        Point [pt].
+        """
+        across = (x - self.low[0]) / ((self.high[0] - self.low[0]) or 1.0)
+        up = (y - self.low[1]) / ((self.high[1] - self.low[1]) or 1.0)
+        return (LEFT + across * (WIDTH - LEFT - RIGHT), HEIGHT - BOTTOM - up * (HEIGHT - TOP - BOTTOM))
+
+    def axes(self, x_title: str, y_title: str) -> list[Shape]:
+        """Grid, numbers and titles.
+
+        Parameters
+        ----------
+        x_title, y_title
+            Titles with units.
+
+        Returns
+        -------
+        Shapes.
+        """
+        shapes: list[Shape] = []
+        for value in nice(self.low[0], self.high[0]):
+            x = self.at(value, self.low[1])[0]
+            shapes.append(Path(((x, TOP), (x, HEIGHT - BOTTOM)), GRID))
+            shapes.append(Label(x, HEIGHT - BOTTOM + 8.5, f"{value:g}", "middle"))
+        for value in nice(self.low[1], self.high[1]):
+            y = self.at(self.low[0], value)[1]
+            shapes.append(Path(((LEFT, y), (WIDTH - RIGHT, y)), GRID))
+            shapes.append(Label(LEFT - 3, y + 2, f"{value:g}", "end"))
+        shapes.append(rectangle(LEFT, TOP, WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM, AXIS))
+        shapes.append(Label((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 7, x_title, "middle"))
+        shapes.append(Label(LEFT - 30, TOP - 6, y_title))
+        return shapes
+
+
+def nice(low: float, high: float) -> list[float]:
+    """Round numbers within a range.
+
+    Parameters
+    ----------
+    low, high
+        Range.
+
+    Returns
+    -------
+    At most seven numbers with a step of 1, 2 or 5 times a power of ten.
+    """
+    if not high > low:
+        return [low]
+    step = float(10.0 ** np.floor(np.log10((high - low) / 2)))
+    while (high - low) / step > 6:
+        step *= 2 if (high - low) / step < 12 else 5
+    first = np.ceil(low / step) * step
+    return [float(v) + 0.0 for v in np.arange(first, high + 1e-9 * step, step)]
+
+
+def calibration_chart(calibration: Calibration, say: Words) -> Drawing:
     """Density over HU, with the samples the calibration rests on.
 
     Parameters
     ----------
     calibration
         Calibration.
+    say
+        Words.
 
     Returns
     -------
-    SVG element.
+    Drawing.
     """
     means = [point.hu_mean for point in calibration.points]
-    low, high = min([-150.0, *means]) - 50.0, max([700.0, *means]) + 50.0
-    hu = np.linspace(low, high, 120)
+    hu = np.linspace(min([-150.0, *means]) - 50.0, max([700.0, *means]) + 50.0, 60)
     density = calibration.density(hu)
-    ticks = (low, high, float(density.min()), float(density.max()))
-    path = " ".join(f"{_x(a, ticks):.1f},{_y(b, ticks):.1f}" for a, b in zip(hu, density, strict=True))
-    parts = [_axes(ticks, "HU", f"{calibration.quantity.value} (mg/cm³)")]
-    parts.append(f'<polyline points="{path}" fill="none" stroke="{LINE}" stroke-width="2"/>')
-    for number, point in enumerate(calibration.points):
-        x, y = _x(point.hu_mean, ticks), _y(float(calibration.density(point.hu_mean)), ticks)
-        lift = -9 if number % 2 else 17
-        parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{MARK}"/>')
-        parts.append(f'<text x="{x:.1f}" y="{y + lift:.1f}" text-anchor="middle">{escape(point.name)}</text>')
-    return _svg(parts, "Calibration curve")
+    frame = Frame((float(hu[0]), float(density.min())), (float(hu[-1]), float(density.max())))
+    shapes = frame.axes("HU", f"{say.text(calibration.quantity.value)} (mg/cm³)")
+    shapes.append(polyline([frame.at(a, b) for a, b in zip(hu, density, strict=True)], ACCENT))
+    for number, point in enumerate(sorted(calibration.points, key=lambda p: p.hu_mean)):
+        x, y = frame.at(point.hu_mean, float(calibration.density(point.hu_mean)))
+        left = x > WIDTH / 2
+        shapes.append(Disc(x, y, 2.2))
+        lift = -4.0 if number % 2 else 9.0
+        shapes.append(Label(x - 3 if left else x + 3, y + lift, sample(point.name), "end" if left else "start"))
+    return Drawing(WIDTH, HEIGHT, tuple(shapes), say("chart_calibration"))
 
 
-def curve_chart(curve: Sequence[CurvePoint]) -> str:
+def curve_chart(curve: Sequence[CurvePoint], say: Words) -> Drawing:
     """Force over displacement of a nonlinear analysis, with the share of yielded elements at the points.
 
     Parameters
     ----------
     curve
         Points by increasing displacement.
+    say
+        Words.
 
     Returns
     -------
-    SVG element.
+    Drawing.
     """
     points = [(0.0, 0.0), *((p.displacement_mm, p.force_n) for p in curve)]
-    ticks = (0.0, max(x for x, _ in points) * 1.04, 0.0, max(y for _, y in points) * 1.08)
-    path = " ".join(f"{_x(x, ticks):.1f},{_y(y, ticks):.1f}" for x, y in points)
-    parts = [_axes(ticks, "displacement (mm)", "force (N)")]
-    parts.append(f'<polyline points="{path}" fill="none" stroke="{LINE}" stroke-width="2"/>')
+    frame = Frame((0.0, 0.0), (max(x for x, _ in points) * 1.04, max(y for _, y in points) * 1.08))
+    shapes = frame.axes(say("displacement_mm"), say("force_n"))
+    shapes.append(polyline([frame.at(*point) for point in points], ACCENT))
     for point in curve:
-        x, y = _x(point.displacement_mm, ticks), _y(point.force_n, ticks)
-        words = f"{point.force_n:.0f} N, {100 * point.plastic_fraction:.0f} % yielded"
-        parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{MARK}"><title>{words}</title></circle>')
-    return _svg(parts, "Force-displacement curve")
+        tip = say("curve_point", force=f"{point.force_n:.0f}", percent=f"{100 * point.plastic_fraction:.0f}")
+        shapes.append(Disc(*frame.at(point.displacement_mm, point.force_n), 1.6, tip=tip))
+    return Drawing(WIDTH, HEIGHT, tuple(shapes), say("chart_curve"))
 
 
-def sweep_chart(falls: Sequence[SweepPoint]) -> str:
-    """Failure load over the direction of the fall.
+def sweep_chart(falls: Sequence[SweepPoint], say: Words) -> Drawing:
+    """Failure load over the direction of the fall; the weakest is larger.
 
     Parameters
     ----------
     falls
         At least two falls.
+    say
+        Words.
 
     Returns
     -------
-    SVG element.
+    Drawing.
     """
     points = sorted((p.rotation_deg, p.force_n) for p in falls)
     least = min(force for _, force in points)
-    ticks = (points[0][0] - 2.0, points[-1][0] + 2.0, 0.0, 1.15 * max(force for _, force in points))
-    path = " ".join(f"{_x(x, ticks):.1f},{_y(y, ticks):.1f}" for x, y in points)
-    parts = [_axes(ticks, "internal rotation (degrees)", "failure load (N)")]
-    parts.append(f'<polyline points="{path}" fill="none" stroke="{LINE}" stroke-width="2"/>')
-    for angle, force in points:
-        x, y = _x(angle, ticks), _y(force, ticks)
-        parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{6 if force == least else 3}" fill="{MARK}"/>')
-    return _svg(parts, "Failure load by direction of fall")
+    frame = Frame((points[0][0] - 2.0, 0.0), (points[-1][0] + 2.0, 1.15 * max(force for _, force in points)))
+    shapes = frame.axes(say("rotation_axis"), say("load_axis"))
+    shapes.append(polyline([frame.at(*point) for point in points], ACCENT))
+    shapes += [Disc(*frame.at(*point), 3.2 if point[1] == least else 1.8) for point in points]
+    return Drawing(WIDTH, HEIGHT, tuple(shapes), say("chart_sweep"))
 
 
-def threshold_bar(value: float, limits: Sequence[float], names: Sequence[str], unit: str) -> str:
-    """A value on a bar of classes.
+def threshold_bar(value: float, row: CutOff, say: Words) -> Drawing:
+    """A value on a bar of three classes.
 
     Parameters
     ----------
     value
         The value.
-    limits
-        Ascending limits between classes.
-    names
-        Names of the classes, one more than limits, from low to high.
-    unit
-        Unit.
+    row
+        Limits and names of the classes.
+    say
+        Words.
 
     Returns
     -------
-    SVG element.
+    Drawing.
     """
-    top = max(limits[-1] * 1.4, value * 1.1)
-    edges = [0.0, *limits, top]
-    colours = ("#d9694f", "#e9c46a", "#7fb685")
-    width, parts = 460.0, []
-    for n, name in enumerate(names):
-        x0, x1 = (width * edge / top for edge in edges[n : n + 2])
-        parts.append(f'<rect x="{x0:.1f}" y="22" width="{x1 - x0:.1f}" height="16" fill="{colours[n]}"/>')
-        parts.append(f'<text x="{(x0 + x1) / 2:.1f}" y="34" text-anchor="middle" font-size="10">{escape(name)}</text>')
+    bottom = min(0.0, 1.5 * row.low_limit, value)
+    top = max(row.normal_limit + max(0.4 * abs(row.normal_limit), 1.0), value + 0.1 * abs(value))
+    edges = [bottom, row.low_limit, row.normal_limit, top]
+
+    def place(number: float) -> float:
+        return WIDTH * min(max((number - bottom) / (top - bottom), 0.0), 1.0)
+
+    shapes: list[Shape] = []
+    for n, (name, colour) in enumerate(zip(row.classes, CLASSES, strict=True)):
+        left, right = place(edges[n]), place(edges[n + 1])
+        shapes.append(rectangle(left, 16, right - left, 12, "", colour))
+        shapes.append(Label((left + right) / 2, 24.4, say.text(name), "middle"))
         if n:
-            parts.append(f'<text x="{x0:.1f}" y="52" text-anchor="middle">{edges[n]:g}</text>')
-    x = width * min(max(value, 0.0), top) / top
-    anchor = "start" if x < 60 else "end" if x > width - 60 else "middle"
-    parts.append(f'<path d="M{x:.1f} 22 l-6 -8 h12 z" fill="#1c2733"/>')
-    parts.append(f'<text x="{x:.1f}" y="10" text-anchor="{anchor}" font-weight="bold">{value:g} {escape(unit)}</text>')
-    body = "".join(parts)
-    return f'<svg viewBox="0 0 460 56" role="img" aria-label="value against class limits">{body}</svg>'
+            shapes.append(Label(left, 36, f"{edges[n]:g}", "middle"))
+    x = place(value)
+    anchor = "start" if x < 30 else "end" if x > WIDTH - 30 else "middle"
+    shapes.append(Path(((x, 16.0), (x - 3.5, 11.0), (x + 3.5, 11.0), (x, 16.0)), "", INK))
+    shapes.append(Label(x, 8, f"{value:g} {row.unit}".strip(), anchor, SMALL + 0.5, INK, True))
+    return Drawing(WIDTH, 38, tuple(shapes), say("chart_classes"))
 
 
-def _x(value: float, ticks: tuple[float, float, float, float]) -> float:
-    return LEFT + (value - ticks[0]) / (ticks[1] - ticks[0]) * (WIDTH - LEFT - RIGHT)
+def sample(name: str) -> str:
+    """Name of a calibration sample for people.
 
+    Parameters
+    ----------
+    name
+        As in the calibration.
 
-def _y(value: float, ticks: tuple[float, float, float, float]) -> float:
-    return HEIGHT - BOTTOM - (value - ticks[2]) / max(ticks[3] - ticks[2], 1e-9) * (HEIGHT - TOP - BOTTOM)
-
-
-def _axes(ticks: tuple[float, float, float, float], x_title: str, y_title: str) -> str:
-    parts = [
-        f'<rect x="{LEFT}" y="{TOP}" width="{WIDTH - LEFT - RIGHT}" height="{HEIGHT - TOP - BOTTOM}" '
-        f'fill="none" stroke="{AXIS}"/>'
-    ]
-    for value in _nice(ticks[0], ticks[1]):
-        x = _x(value, ticks)
-        parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}" stroke="#e4e8ec"/>')
-        parts.append(f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{value:g}</text>')
-    for value in _nice(ticks[2], ticks[3]):
-        y = _y(value, ticks)
-        parts.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="#e4e8ec"/>')
-        parts.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{value:g}</text>')
-    middle = (TOP + HEIGHT - BOTTOM) / 2
-    parts.append(
-        f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 8}" text-anchor="middle">{escape(x_title)}</text>'
-    )
-    parts.append(f'<text transform="translate(14 {middle}) rotate(-90)" text-anchor="middle">{escape(y_title)}</text>')
-    return "".join(parts)
-
-
-def _nice(low: float, high: float) -> list[float]:
-    step = 10.0 ** np.floor(np.log10((high - low) / 2))
-    while (high - low) / step > 6:
-        step *= 2 if (high - low) / step < 12 else 5
-    first = np.ceil(low / step) * step
-    return [float(v) + 0.0 for v in np.arange(first, high + 1e-9, step)]
-
-
-def _svg(parts: Sequence[str], label: str) -> str:
-    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(label)}">{"".join(parts)}</svg>'
+    Returns
+    -------
+    Words.
+    """
+    return name.replace("_", " ")

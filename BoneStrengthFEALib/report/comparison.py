@@ -1,16 +1,20 @@
-"""What changed since a prior examination."""
+"""What changed since a prior examination, and whether the two can be compared at all."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from BoneStrengthFEALib.measure_codes import short_code
+from BoneStrengthFEALib.report.prior import MODEL_FACTS, PriorExam, PriorValue, exam_of
+from BoneStrengthFEALib.report.words import Words, date
 from BoneStrengthFEALib.results import SiteResult, StudyResults
 
 COVERAGE = 1.96
 """Two-sided 95 % of a normal deviate; for equal uncertainties the limit is the familiar 2.77 u."""
-IGNORED_SETTINGS = ("accept", "threads", "solver")
-"""Settings that may differ without making numbers incomparable."""
+MODEL_SETTINGS = ("setting model.", "setting nonlinear.")
+"""Settings that change a strength and leave a density as it is."""
 
 
 @dataclass(frozen=True)
@@ -19,20 +23,26 @@ class Change:
 
     Parameters
     ----------
-    site, measure, unit
+    bone, measure, unit
         What it is.
     now, before
         Values.
     limit
-        Smallest change that is significant at 95 %, or None when an uncertainty is unknown.
+        Least significant change (95 %) in the unit, or None when none is known.
+    limit_source
+        "precision" for a precision study, "uncertainty" for the stated uncertainties, empty without a limit.
+    comparable
+        Whether nothing is known to differ that this number depends on.
     """
 
-    site: str
+    bone: str
     measure: str
     unit: str
     now: float
     before: float
     limit: float | None
+    limit_source: str
+    comparable: bool
 
     @property
     def change(self) -> float:
@@ -40,20 +50,33 @@ class Change:
         return self.now - self.before
 
     @property
+    def percent(self) -> float | None:
+        """Change in percent of the value before; None when that is zero."""
+        return 100.0 * self.change / self.before if self.before else None
+
+    @property
     def verdict(self) -> str:
-        """Words for the reader."""
+        """Key of the words for the reader."""
+        if not self.comparable:
+            return "verdict_not_comparable"
         if self.limit is None:
-            return "significance unknown"
-        return "significant" if abs(self.change) > self.limit else "within uncertainty"
+            return "verdict_no_limit"
+        if abs(self.change) <= self.limit:
+            return "verdict_within"
+        return "verdict_increase" if self.change > 0 else "verdict_decrease"
 
 
-def compare(now: StudyResults, before: StudyResults) -> tuple[Change, ...]:
+def compare(now: StudyResults, before: PriorExam, limits: Mapping[str, float] | None = None) -> tuple[Change, ...]:
     """Compare every bone and measure present in both examinations.
 
     Parameters
     ----------
-    now, before
-        Results of the same person.
+    now
+        Present results.
+    before
+        Examination of the same person.
+    limits
+        "site/measure" to the least significant change of a precision study.
 
     Returns
     -------
@@ -64,48 +87,118 @@ def compare(now: StudyResults, before: StudyResults) -> tuple[Change, ...]:
     Bonnick SL et al. (2001), J Clin Densitom 4:105: least significant change = 2.77 precision error, which is
     1.96 times the root of the summed squares of two equal uncertainties.
     """
-    earlier = {site.name: site for site in before.sites}
-    changes: list[Change] = []
+    earlier = {(value.bone, value.code): value for value in before.values}
+    different = [name for name, _, _ in differences(now, before)]
+    found: list[Change] = []
     for site in now.sites:
-        if site.name in earlier:
-            changes += _site_changes(site, earlier[site.name])
-    return tuple(changes)
+        for identifier, label, value in _numbers(site):
+            old = earlier.get((site.name, value.code))
+            if old is not None and old.unit == value.unit:
+                known = (limits or {}).get(f"{site.site}/{identifier}")
+                limit, source = (known, "precision") if known is not None else _limit(value, old)
+                comparable = not any(_matters(name, site.name, value.unit) for name in different)
+                found.append(Change(site.name, label, value.unit, value.value, old.value, limit, source, comparable))
+    return tuple(found)
 
 
-def settings_differences(now: StudyResults, before: StudyResults) -> tuple[str, ...]:
+def differences(now: StudyResults, before: PriorExam) -> tuple[tuple[str, str, str], ...]:
     """Name what makes two examinations hard to compare.
 
     Parameters
     ----------
     now, before
-        Results.
+        Examinations.
 
     Returns
     -------
-    One line per difference; empty when method, settings, scanner and software agree.
+    (fact, now, before); empty when software, settings, calibration, scanner and models agree.
     """
-    names = sorted((set(now.settings) | set(before.settings)) - set(IGNORED_SETTINGS))
-    pairs = [(f"setting {name}", now.settings.get(name), before.settings.get(name)) for name in names]
-    exam, prior = now.acquisition, before.acquisition
-    pairs += [(name, getattr(exam, name), getattr(prior, name)) for name in ("kvp", "kernel", "manufacturer", "model")]
-    pairs += [("software", now.provenance.get("software"), before.provenance.get("software"))]
-    return tuple(f"{name}: {new} now, {old} before" for name, new, old in pairs if new != old)
+    present = exam_of(now).facts
+    names = [name for name in present if _bone_of(name) in ("", *{v.bone for v in before.values})]
+    if any(name.startswith("setting ") for name in before.facts):
+        names = [name for name in names if name != "settings_sha256"]
+        names += [name for name in before.facts if name.startswith("setting ") and name not in present]
+    else:
+        names = [name for name in names if not name.startswith("setting ")]
+    pairs = [(name, present.get(name, ""), before.facts.get(name, "")) for name in names]
+    return tuple((name, new, old) for name, new, old in pairs if new != old)
 
 
-def _site_changes(site: SiteResult, earlier: SiteResult) -> list[Change]:
-    old = {measure.id: measure for measure in earlier.bmd}
-    changes = []
-    for m in site.bmd:
-        if m.id in old and m.unit == old[m.id].unit:
-            limit = _limit(m.uncertainty, old[m.id].uncertainty)
-            changes.append(Change(site.name, m.label, m.unit, m.value, old[m.id].value, limit))
-    strengths = {s.criterion: s.force_n for s in earlier.strengths}
-    for s in site.strengths:
-        if s.criterion in strengths:
-            name = f"Failure load, {s.criterion}"
-            changes.append(Change(site.name, name, "N", s.force_n, strengths[s.criterion], None))
-    return changes
+def summary(now: StudyResults, before: PriorExam | None, say: Words) -> str:
+    """One sentence on the comparison.
+
+    Parameters
+    ----------
+    now
+        Present results.
+    before
+        Prior examination, or None.
+    say
+        Words.
+
+    Returns
+    -------
+    A sentence, empty without a prior examination.
+    """
+    if before is None:
+        return ""
+    day = date(before.date) or say("unknown_date")
+    different = differences(now, before)
+    if not different:
+        return say("prior_same", date=day)
+    named = "; ".join(
+        say("difference", name=fact_name(name, say), new=new or say("unknown"), old=old or say("unknown"))
+        for name, new, old in different
+    )
+    return say("prior_different", date=day, differences=named)
 
 
-def _limit(first: float | None, second: float | None) -> float | None:
-    return None if first is None or second is None else COVERAGE * math.hypot(first, second)
+def fact_name(name: str, say: Words) -> str:
+    """Words for a fact of a comparison.
+
+    Parameters
+    ----------
+    name
+        As in PriorExam.facts.
+    say
+        Words.
+
+    Returns
+    -------
+    Words.
+    """
+    bone = _bone_of(name)
+    plain = name[len(bone) :].strip()
+    key = f"fact_{plain.removeprefix('setting ')}"
+    words = say(key) if key in say.phrases else plain
+    return f"{bone} {words}".strip()
+
+
+def _bone_of(name: str) -> str:
+    bone, _, fact = name.rpartition(" ")
+    return bone if fact in MODEL_FACTS else ""
+
+
+def _matters(name: str, bone: str, unit: str) -> bool:
+    """Whether a difference touches a number; forces and stiffnesses depend on the model, densities do not."""
+    mechanical = unit in ("N", "N/mm")
+    if _bone_of(name):
+        return mechanical and _bone_of(name) == bone
+    return mechanical or not name.startswith(MODEL_SETTINGS)
+
+
+def _numbers(site: SiteResult) -> list[tuple[str, str, PriorValue]]:
+    rows = [
+        (f"failure_load_{s.criterion}", f"Failure load, {s.criterion}", s.force_n, "N", None) for s in site.strengths
+    ]
+    rows += [(m.id, m.label, m.value, m.unit, m.uncertainty) for m in site.bmd]
+    return [
+        (name, label, PriorValue(site.name, short_code(name), value, unit, spread))
+        for name, label, value, unit, spread in rows
+    ]
+
+
+def _limit(first: PriorValue, second: PriorValue) -> tuple[float | None, str]:
+    if first.uncertainty is None or second.uncertainty is None:
+        return None, ""
+    return COVERAGE * math.hypot(first.uncertainty, second.uncertainty), "uncertainty"

@@ -1,4 +1,4 @@
-"""The report as PDF: page 1 for the clinician, what follows for the expert; the same results give the same bytes."""
+"""The report as PDF; the same report gives the same bytes."""
 
 from __future__ import annotations
 
@@ -7,22 +7,33 @@ from pathlib import Path
 from typing import Any
 
 from BoneStrengthFEALib.atomic_files import write_bytes
-from BoneStrengthFEALib.quality import Outcome, QualityReport
-from BoneStrengthFEALib.report import pdf_expert as expert_parts
-from BoneStrengthFEALib.report import pdf_pages as pages
-from BoneStrengthFEALib.report import words
-from BoneStrengthFEALib.report.html import CAVEAT
-from BoneStrengthFEALib.report.pdf_text import paragraph, register_fonts
-from BoneStrengthFEALib.report.signed import SignedBy
-from BoneStrengthFEALib.results import DISCLAIMER, StudyResults
+from BoneStrengthFEALib.report.build import build
+from BoneStrengthFEALib.report.drawing import ACCENT
+from BoneStrengthFEALib.report.options import PLAIN, ReportOptions
+from BoneStrengthFEALib.report.pdf_drawing import WIDTH, figures, pictures
+from BoneStrengthFEALib.report.pdf_text import BOLD, REGULAR, paragraph, register_fonts
+from BoneStrengthFEALib.report.view import Block, Facts, Figures, Paragraph, Pictures, Section, Table, View
+from BoneStrengthFEALib.results import StudyResults
 
 FILE_NAME = "report.pdf"
 MARGIN = 35.0
-ON_FIRST_PAGE = 2
-"""Bones whose pictures go to page 1; the others follow with their numbers."""
+ROOM_BELOW_HEADING = 80.0
+"""Height that must be left on a page for a heading and the first lines below it [pt]."""
+SOFT, RULE = "#5b6875", "#d5dbe1"
+TONES = {
+    "plain": (8.0, False, "#1c2733", ""),
+    "fine": (6.2, False, SOFT, ""),
+    "result": (10.5, True, "#1c2733", "#e3f0f4"),
+    "refused": (10.5, True, "#1c2733", "#f6dcd5"),
+    "caveat": (7.0, False, "#1c2733", "#fdf3dc"),
+    "preliminary": (7.5, True, "#9a3b1e", ""),
+    "signed": (8.0, True, "#20603a", ""),
+}
+"""Size [pt], bold, colour and background of each tone."""
+ROW_COLOURS = {"pass": "#3d7d4c", "warn": "#9a6708", "refuse": "#b3321b", "": "#1c2733"}
 
 
-def write_pdf(results: StudyResults, folder: Path, before: StudyResults | None = None) -> Path:
+def write_pdf(results: StudyResults, folder: Path, options: ReportOptions = PLAIN) -> Path:
     """Write the report.
 
     Parameters
@@ -31,8 +42,8 @@ def write_pdf(results: StudyResults, folder: Path, before: StudyResults | None =
         Results.
     folder
         Folder that holds the pictures the results name; the report goes there.
-    before
-        Results of a prior examination of the same person.
+    options
+        Language, signature, prior examination.
 
     Returns
     -------
@@ -46,25 +57,19 @@ def write_pdf(results: StudyResults, folder: Path, before: StudyResults | None =
         When reportlab is not installed.
     """
     path = folder / FILE_NAME
-    write_bytes(path, render_pdf(results, folder, before))
+    write_bytes(path, render_pdf(build(results, options), folder))
     return path
 
 
-def render_pdf(
-    results: StudyResults, folder: Path, before: StudyResults | None = None, signed: SignedBy | None = None
-) -> bytes:
+def render_pdf(view: View, folder: Path) -> bytes:
     """Render the report.
 
     Parameters
     ----------
-    results
-        Results.
+    view
+        The report.
     folder
         Folder of the pictures.
-    before
-        Results of a prior examination.
-    signed
-        Who interpreted and signed it; preliminary when left out.
 
     Returns
     -------
@@ -77,7 +82,7 @@ def render_pdf(
     """
     register_fonts()
     from reportlab.lib.pagesizes import A4
-    from reportlab.platypus import SimpleDocTemplate
+    from reportlab.platypus import SimpleDocTemplate, Spacer
 
     stream = io.BytesIO()
     document = SimpleDocTemplate(
@@ -85,73 +90,100 @@ def render_pdf(
         pagesize=A4,
         leftMargin=MARGIN,
         rightMargin=MARGIN,
-        topMargin=MARGIN,
-        bottomMargin=MARGIN + 12,
-        title="Bone strength report",
+        topMargin=MARGIN - 8,
+        bottomMargin=MARGIN + 8,
+        title=view.title,
         author="BoneStrengthFEA",
-        lang="en",
+        lang=view.language,
         invariant=1,
     )
-    foot = _footer(results)
-    document.build([*_status(signed), *_story(results, folder, before)], onFirstPage=foot, onLaterPages=foot)
+    story = [paragraph(view.title, 15, True, ACCENT), Spacer(1, 8)]
+    for section in view.sections:
+        story += _section(section, folder)
+    foot = _footer(view)
+    document.build(story, onFirstPage=foot, onLaterPages=foot)
     return stream.getvalue()
 
 
-def _status(signed: SignedBy | None) -> list[Any]:
-    if signed is None:
-        return [paragraph("Preliminary: not interpreted or signed by a physician.", 7.5, True, "#9a3b1e")]
-    words_of = f" Interpretation: {signed.statement}" if signed.statement else ""
-    text = f"Signed by {words.person_name(signed.name)}, {signed.organization}, {signed.utc}.{words_of}"
-    return [paragraph(text, 8, True, "#20603a")]
+def _section(section: Section, folder: Path) -> list[Any]:
+    from reportlab.platypus import CondPageBreak, PageBreak, Spacer
+
+    parts: list[Any] = [PageBreak()] if section.starts_page else []
+    if section.title:
+        parts += [CondPageBreak(ROOM_BELOW_HEADING), Spacer(1, 6), paragraph(section.title, 10, True, ACCENT)]
+        parts.append(Spacer(1, 2))
+    for block in section.blocks:
+        parts += _block(block, folder)
+    return parts
 
 
-def _story(results: StudyResults, folder: Path, before: StudyResults | None) -> list[Any]:
-    from reportlab.platypus import PageBreak, Spacer
-
-    every = QualityReport((*results.quality.lines, *(line for site in results.sites for line in site.quality.lines)))
-    refused = not any(site.strengths for site in results.sites)
-    first = [
-        *pages.header(results),
-        _box(words.headline(results), "#f6dcd5" if refused else "#e3f0f4"),
-        Spacer(1, 6),
-        *pages.summary(results),
-        Spacer(1, 4),
-        *(part for site in results.sites[:ON_FIRST_PAGE] for part in pages.pictures(site, folder)),
-        *expert_parts.prior(results, before),
-        *pages.checks("What needs attention", every, (Outcome.REFUSE, Outcome.WARN)),
-        Spacer(1, 4),
-        _box(CAVEAT, "#fdf3dc", 7, False),
-    ]
-    expert: list[Any] = [PageBreak()]
-    for n, site in enumerate(results.sites):
-        expert += [*expert_parts.measures(site), *(pages.pictures(site, folder) if n >= ON_FIRST_PAGE else [])]
-    expert += [*expert_parts.calibration(results), *expert_parts.model(results)]
-    expert += pages.checks("Examination and calibration checks", results.quality)
-    for site in results.sites:
-        expert += pages.checks(f"Checks of {site.name}", site.quality)
-    rows = list(results.provenance.items())
-    sources = [paragraph(f"{n}. {text}", 7) for n, text in enumerate(words.references(results), 1)]
-    expert += [pages.heading("References"), *sources] if sources else []
-    return [*first, *expert, pages.heading("Provenance"), pages.table(("What", "Value"), rows, (1, 3))]
+def _block(block: Block, folder: Path) -> list[Any]:
+    if isinstance(block, Paragraph):
+        return [_paragraph(block)]
+    if isinstance(block, Facts):
+        return _facts(block)
+    if isinstance(block, Table):
+        return [_table(block)]
+    if isinstance(block, Pictures):
+        return [pictures(block, folder)]
+    return [figures(block)] if isinstance(block, Figures) else []
 
 
-def _box(text: str, colour: str, size: float = 10, bold: bool = True) -> Any:
+def _paragraph(block: Paragraph) -> Any:
     from reportlab.lib.colors import HexColor
-    from reportlab.platypus import Table
+    from reportlab.platypus import Table as Grid
 
-    style = [("BACKGROUND", (0, 0), (-1, -1), HexColor(colour)), ("TOPPADDING", (0, 0), (-1, -1), 5)]
-    return Table([[paragraph(text, size, bold)]], [pages.WIDTH], style=[*style, ("BOTTOMPADDING", (0, 0), (-1, -1), 6)])
+    size, bold, colour, back = TONES[block.tone]
+    words = paragraph(block.text, size, bold, colour)
+    if not back:
+        return words
+    style = [("BACKGROUND", (0, 0), (-1, -1), HexColor(back)), ("TOPPADDING", (0, 0), (-1, -1), 4)]
+    return Grid([[words]], [WIDTH], style=[*style, ("BOTTOMPADDING", (0, 0), (-1, -1), 5)], spaceBefore=4, spaceAfter=4)
 
 
-def _footer(results: StudyResults) -> Any:
-    settings = results.provenance.get("settings_sha256", "")[:12]
-    facts = [results.provenance.get("software", ""), results.provenance.get("utc", ""), f"settings {settings}"]
+def _facts(block: Facts) -> list[Any]:
+    from reportlab.platypus import Table as Grid
 
+    columns = 4
+    cells: list[Any] = [[paragraph(name, 6.2, colour=SOFT), paragraph(text, 8, True)] for name, text in block.items]
+    cells += [""] * (-len(cells) % columns)
+    rows = [cells[n : n + columns] for n in range(0, len(cells), columns)]
+    style = [("VALIGN", (0, 0), (-1, -1), "TOP"), ("LEFTPADDING", (0, 0), (-1, -1), 0)]
+    style += [("TOPPADDING", (0, 0), (-1, -1), 1.5), ("BOTTOMPADDING", (0, 0), (-1, -1), 1.5)]
+    return [Grid(rows, [WIDTH / columns] * columns, style=style)]
+
+
+def _table(table: Table) -> Any:
+    from reportlab.lib.colors import HexColor
+    from reportlab.platypus import Table as Grid
+
+    size = 6.5 if table.dense else 7.5
+    kinds = table.kinds or ("",) * len(table.rows)
+    cells = [[paragraph(column, 6.5, True) for column in table.columns]]
+    cells += [
+        [paragraph(row[0], size, bool(kind), ROW_COLOURS[kind]), *(paragraph(cell, size) for cell in row[1:])]
+        for row, kind in zip(table.rows, kinds, strict=True)
+    ]
+    style = [
+        ("LINEBELOW", (0, 0), (-1, -1), 0.3, HexColor(RULE)),
+        ("LINEBELOW", (0, 0), (-1, 0), 0.8, HexColor(ACCENT)),
+        ("VALIGN", (0, 0), (-1, -1), "TOP"),
+        ("TOPPADDING", (0, 0), (-1, -1), 1.5),
+        ("BOTTOMPADDING", (0, 0), (-1, -1), 1.5),
+        ("LEFTPADDING", (0, 0), (-1, -1), 2),
+        ("RIGHTPADDING", (0, 0), (-1, -1), 4),
+    ]
+    total = sum(table.widths)
+    widths = [WIDTH * width / total for width in table.widths]
+    return Grid(cells, widths, repeatRows=1, style=style, spaceAfter=4)
+
+
+def _footer(view: View) -> Any:
     def draw(canvas: Any, document: Any) -> None:
-        canvas.setFont("Report-Bold", 6.5)
-        canvas.drawString(MARGIN, 26, DISCLAIMER)
-        canvas.setFont("Report", 6.5)
-        canvas.drawString(MARGIN, 16, ", ".join(fact for fact in facts if fact))
-        canvas.drawRightString(MARGIN + pages.WIDTH, 16, f"page {document.page}")
+        canvas.setFont(BOLD, 6.5)
+        canvas.drawString(MARGIN, 26, view.warning)
+        canvas.setFont(REGULAR, 6.5)
+        canvas.drawString(MARGIN, 16, view.footer)
+        canvas.drawRightString(MARGIN + WIDTH, 16, f"{view.page_word} {document.page}")
 
     return draw

@@ -1,18 +1,23 @@
-"""Fonts and paragraphs of the PDF: any script, everything escaped."""
+"""Fonts and paragraphs of the PDF: any script or a word that says which one, everything escaped."""
 
 from __future__ import annotations
 
 import functools
+import importlib.util
+import itertools
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
 from BoneStrengthFEALib.errors import DependencyError
+from BoneStrengthFEALib.report.drawing import INK
+from BoneStrengthFEALib.report.scripts import NEEDS_SHAPING, script_name, visual
+from BoneStrengthFEALib.report.system_fonts import font_for
 
 FONTS = Path(__file__).parent / "fonts"
-NAMES = {"Report": "DejaVuSans.ttf", "Report-Bold": "DejaVuSans-Bold.ttf"}
+REGULAR, BOLD = "Report", "Report-Bold"
+NAMES = {REGULAR: "DejaVuSans.ttf", BOLD: "DejaVuSans-Bold.ttf"}
 KOREAN, JAPANESE, CHINESE = "HYGothic-Medium", "HeiseiKakuGo-W5", "STSong-Light"
-INK, ACCENT = "#1c2733", "#1f6f8b"
 
 
 @functools.cache
@@ -38,11 +43,11 @@ def register_fonts() -> frozenset[int]:
     for name, file in NAMES.items():
         pdfmetrics.registerFont(TTFont(name, str(FONTS / file)))
     for bold, name in enumerate(NAMES):
-        addMapping("Report", bold, 0, name)
-        addMapping("Report", bold, 1, name)
+        addMapping(REGULAR, bold, 0, name)
+        addMapping(REGULAR, bold, 1, name)
     for name in (KOREAN, JAPANESE, CHINESE):
         pdfmetrics.registerFont(UnicodeCIDFont(name))
-    return frozenset(pdfmetrics.getFont("Report").face.charToGlyph)
+    return frozenset(pdfmetrics.getFont(REGULAR).face.charToGlyph)
 
 
 def markup(text: str) -> str:
@@ -55,35 +60,58 @@ def markup(text: str) -> str:
 
     Returns
     -------
-    Markup for a paragraph.
+    Markup for a paragraph; what no font can draw becomes the name of its script in brackets.
     """
     known = register_fonts()
-    family = _east_asian(text)
-    parts, run, foreign = [], "", False
-    for character in f"{text}\0":
-        missing = character != "\0" and ord(character) not in known and not character.isspace()
-        if missing != foreign or character == "\0":
-            parts.append(f'<font name="{family}">{escape(run)}</font>' if foreign else escape(run))
-            run, foreign = "", missing
-        run += character
+
+    def foreign(character: str) -> bool:
+        return ord(character) not in known and not character.isspace()
+
+    parts = []
+    for missing, run in itertools.groupby(visual(text), foreign):
+        letters = "".join(run)
+        parts.append(_foreign(letters, text) if missing else escape(letters))
     return "".join(parts)
 
 
-def paragraph(text: str, size: float = 8.0, bold: bool = False, colour: str = INK, raw: bool = False) -> Any:
+def needs_shaping(text: str) -> bool:
+    """Whether letters of a text change places and shapes when written.
+
+    Parameters
+    ----------
+    text
+        Text.
+
+    Returns
+    -------
+    True for Indic scripts and their like.
+    """
+    return bool(NEEDS_SHAPING.search(text))
+
+
+def can_shape() -> bool:
+    """Whether the shaping engine is installed.
+
+    Returns
+    -------
+    True with the package uharfbuzz.
+    """
+    return importlib.util.find_spec("uharfbuzz") is not None
+
+
+def paragraph(text: str, size: float = 8.0, bold: bool = False, colour: str = INK) -> Any:
     """A paragraph.
 
     Parameters
     ----------
     text
-        Text, or markup when raw.
+        Text.
     size
         Font size [pt].
     bold
         Whether bold.
     colour
         Hexadecimal colour.
-    raw
-        Whether text is markup already.
 
     Returns
     -------
@@ -96,13 +124,34 @@ def paragraph(text: str, size: float = 8.0, bold: bool = False, colour: str = IN
 
     style = ParagraphStyle(
         f"p{size}{bold}{colour}",
-        fontName="Report-Bold" if bold else "Report",
+        fontName=BOLD if bold else REGULAR,
         fontSize=size,
-        leading=size * 1.3,
+        leading=size * 1.28,
         textColor=HexColor(colour),
         splitLongWords=1,
+        shaping=int(needs_shaping(text) and can_shape()),
     )
-    return Paragraph(text if raw else markup(text), style)
+    return Paragraph(markup(text), style)
+
+
+def _foreign(letters: str, text: str) -> str:
+    family = _family(letters, text)
+    if family is None:
+        return escape(f"[{script_name(letters[0])}]")
+    return f'<font name="{family}">{escape(letters)}</font>'
+
+
+def _family(letters: str, text: str) -> str | None:
+    if needs_shaping(letters) and not can_shape():
+        # letters in the wrong order would be another name
+        return None
+    if all(_is_east_asian(letter) for letter in letters):
+        return font_for(frozenset(map(ord, letters))) or _east_asian(text)
+    return font_for(frozenset(map(ord, letters)))
+
+
+def _is_east_asian(letter: str) -> bool:
+    return "\u2e80" <= letter <= "\ud7ff" or "\uf900" <= letter <= "\ufaff" or "\uff00" <= letter <= "\uffef"
 
 
 def _east_asian(text: str) -> str:

@@ -1,12 +1,127 @@
-"""How names, dates and numbers are written for people."""
+"""Words for people: one catalogue per language, and how names, dates and numbers are written."""
 
 from __future__ import annotations
 
-from BoneStrengthFEALib.measure import Measure
-from BoneStrengthFEALib.results import SiteResult, StudyResults
+import functools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 
+from BoneStrengthFEALib.errors import InputError
+from BoneStrengthFEALib.measure import Measure
+
+FOLDER = Path(__file__).parent / "languages"
+ENGLISH = "en"
 SCALE_BY_UNIT = {"N": -1, "N/mm": -1, "mg/cm3": 0, "g/cm2": 3, "cm3": 1, "mm": 1, "mg": 0, "g": 2, "1": 2}
 """Decimals by unit; -1 rounds to tens, the resolution the cut-offs' source reports in."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """The words of one language.
+
+    Parameters
+    ----------
+    language
+        Code, for example "en".
+    phrases
+        Key to the report's own words, with {fields}.
+    texts
+        English words that other parts of the library produce (labels, classes, checks) to the language's.
+    """
+
+    language: str
+    phrases: Mapping[str, str]
+    texts: Mapping[str, str] = field(default_factory=dict)
+
+    def __call__(self, key: str, **values: object) -> str:
+        """The report's own words for a key.
+
+        Parameters
+        ----------
+        key
+            Key of the catalogue.
+        **values
+            Values of its fields.
+
+        Returns
+        -------
+        Words.
+
+        Raises
+        ------
+        KeyError
+            For a key that no catalogue holds.
+        """
+        return self.phrases[key].format(**values)
+
+    def text(self, english: str) -> str:
+        """Words that come from elsewhere in English.
+
+        Parameters
+        ----------
+        english
+            Words.
+
+        Returns
+        -------
+        The language's words; the English when the catalogue has none.
+        """
+        return self.texts.get(english, english)
+
+
+def languages() -> tuple[str, ...]:
+    """Languages the report can be written in.
+
+    Returns
+    -------
+    Codes.
+    """
+    return tuple(sorted(path.stem for path in FOLDER.glob("*.json")))
+
+
+@functools.cache
+def words_of(language: str = ENGLISH) -> Words:
+    """Catalogue of a language.
+
+    Parameters
+    ----------
+    language
+        Code.
+
+    Returns
+    -------
+    Words.
+
+    Raises
+    ------
+    InputError
+        When there is no catalogue of that language.
+    """
+    if language not in languages():
+        raise InputError(f"no report in language {language!r}; choose one of {', '.join(languages())}")
+    data = json.loads((FOLDER / f"{language}.json").read_text(encoding="utf-8"))
+    return Words(language, data["phrases"], data["texts"])
+
+
+def translate(key: str, language: str = ENGLISH, **values: object) -> str:
+    """The report's own words for a key.
+
+    Parameters
+    ----------
+    key
+        Key of the catalogue.
+    language
+        Code.
+    **values
+        Values of its fields.
+
+    Returns
+    -------
+    Words.
+    """
+    return words_of(language)(key, **values)
 
 
 def person_name(name: str) -> str:
@@ -15,15 +130,21 @@ def person_name(name: str) -> str:
     Parameters
     ----------
     name
-        "Family^Given^Middle^Prefix^Suffix", possibly with several representations separated by "=".
+        "Family^Given^Middle^Prefix^Suffix", possibly with an ideographic and a phonetic group behind "=".
 
     Returns
     -------
-    "Family, Given Middle".
+    "Family, Given Middle"; with two writings of a name, the second in brackets.
     """
-    family, _, given = name.split("=")[0].partition("^")
+    groups = [_ordered(group) for group in name.split("=")[:2]]
+    first, *others = list(dict.fromkeys(group for group in groups if group)) or [""]
+    return f"{first} ({others[0]})" if others else first
+
+
+def _ordered(group: str) -> str:
+    family, _, given = group.partition("^")
     rest = " ".join(part for part in given.split("^") if part)
-    return f"{family}, {rest}" if rest else family
+    return ", ".join(part for part in (family, rest) if part)
 
 
 def date(text: str) -> str:
@@ -75,63 +196,18 @@ def with_uncertainty(measure: Measure) -> str:
     return text if measure.uncertainty is None else f"{text} ± {number(measure.uncertainty, measure.unit)}"
 
 
-def headline(results: StudyResults) -> str:
-    """The one-line result.
+def with_unit(text: str, unit: str) -> str:
+    """A number and its unit.
 
     Parameters
     ----------
-    results
-        Results.
+    text
+        Number in words.
+    unit
+        Unit; "1" is not written.
 
     Returns
     -------
-    A sentence.
+    "78 mg/cm3".
     """
-    parts = [f"{s.name} {number(s.strengths[0].force_n, 'N')} N" for s in results.sites if s.strengths]
-    if not parts and any(site.bmd for site in results.sites):
-        return "Density measures alone; no strength was asked for."
-    if not parts:
-        return "No strength could be computed; the reasons are listed under the checks."
-    strengths = "Strength: " + ", ".join(parts)
-    if results.risk is None:
-        return f"{strengths}. Fracture-risk class: not determined (sex unknown, or no level T12 to L3)."
-    basis = "" if any(site.risk for site in results.sites) else " (from density alone)"
-    return f"{strengths}. Fracture-risk class: {results.risk.classification}{basis}."
-
-
-def no_strength(site: SiteResult) -> str:
-    """What stands where a strength would.
-
-    Parameters
-    ----------
-    site
-        Bone without a strength.
-
-    Returns
-    -------
-    A word.
-    """
-    return "not computed" if site.bmd else "refused"
-
-
-def references(results: StudyResults) -> list[str]:
-    """Every source the numbers rest on, each once.
-
-    Parameters
-    ----------
-    results
-        Results.
-
-    Returns
-    -------
-    Citations in the order in which the report meets them.
-    """
-    found = [results.calibration.source] if results.calibration else []
-    found += [measure.source for measure in results.measures]
-    for site in results.sites:
-        found += [measure.source for measure in site.bmd]
-        found += site.model.sources if site.model else ()
-        found += [strength.source for strength in site.strengths]
-        found += [line.source for line in site.risk]
-    found += [results.risk.source] if results.risk else []
-    return list(dict.fromkeys(text for text in found if text))
+    return text if unit in ("", "1") else f"{text} {unit}"

@@ -1,0 +1,221 @@
+"""Page 1: what a clinician needs to act on."""
+
+from __future__ import annotations
+
+from BoneStrengthFEALib.measure import Measure
+from BoneStrengthFEALib.quality import Outcome
+from BoneStrengthFEALib.report.charts import threshold_bar
+from BoneStrengthFEALib.report.check_rows import merged_rows, reports_of
+from BoneStrengthFEALib.report.comparison import compare, summary
+from BoneStrengthFEALib.report.options import ReportOptions
+from BoneStrengthFEALib.report.sentences import headline, no_strength, refusals
+from BoneStrengthFEALib.report.view import Block, Facts, Figures, Paragraph, Picture, Pictures, Section, Table
+from BoneStrengthFEALib.report.words import Words, date, number, person_name, with_uncertainty, with_unit
+from BoneStrengthFEALib.results import RiskLine, SiteResult, StudyResults
+from BoneStrengthFEALib.risk.cut_offs import KEAVENY_2020, cut_off
+
+CLINICAL = (
+    *("hip_projection", "axial", "coronal", "sagittal", "failed_coronal", "strain_coronal"),
+    *("failed_sagittal", "strain_sagittal"),
+)
+"""Pictures for the clinician, the most telling first."""
+PICTURES_IN_ROW, BONES_SHOWN, BARS_SHOWN, ATTENTION_SHOWN = 5, 2, 4, 7
+
+
+def first_page(results: StudyResults, options: ReportOptions, say: Words) -> list[Section]:
+    """Sections of page 1.
+
+    Parameters
+    ----------
+    results
+        Results.
+    options
+        Options.
+    say
+        Words.
+
+    Returns
+    -------
+    Sections.
+    """
+    refused = not any(site.strengths or site.bmd for site in results.sites)
+    result: list[Block] = [Paragraph(headline(results, say), "refused" if refused else "result")]
+    if refused:
+        result += [Paragraph(sentence) for sentence in refusals(results, say)]
+    result += _summary(results, say)
+    bars, notes = _limits(results, say)
+    shown = [picture for site in results.sites[:BONES_SHOWN] for picture in pictures_of(site, say)[:PICTURES_IN_ROW]]
+    pictures = [Pictures(tuple(shown), PICTURES_IN_ROW)] if shown else []
+    sections = [Section("", (_status(options, say), Facts(_facts(results, say)), *result, *bars, *pictures))]
+    sections += _prior(results, options, say) + _attention(results, say)
+    return [*sections, Section("", (Paragraph(say("caveat"), "caveat"), *notes))]
+
+
+def pictures_of(site: SiteResult, say: Words) -> list[Picture]:
+    """Pictures of a bone, the most telling first.
+
+    Parameters
+    ----------
+    site
+        Bone.
+    say
+        Words.
+
+    Returns
+    -------
+    Pictures with captions.
+    """
+    order = {kind: n for n, kind in enumerate(CLINICAL)}
+    kinds = sorted(site.pictures, key=lambda kind: order.get(kind, len(order)))
+    return [Picture(site.pictures[kind], f"{site.name}: {picture_name(kind, say)}") for kind in kinds]
+
+
+def picture_name(kind: str, say: Words) -> str:
+    """Words for a kind of picture.
+
+    Parameters
+    ----------
+    kind
+        As in SiteResult.pictures.
+    say
+        Words.
+
+    Returns
+    -------
+    Words.
+    """
+    key = f"picture_{kind}"
+    return say(key) if key in say.phrases else kind.replace("_", ", ")
+
+
+def _status(options: ReportOptions, say: Words) -> Paragraph:
+    signed = options.signed
+    if signed is None:
+        return Paragraph(say("preliminary"), "preliminary")
+    text = say("signed", name=person_name(signed.name), organization=signed.organization, utc=signed.utc)
+    return Paragraph(f"{text} {say('interpretation', text=signed.statement)}" if signed.statement else text, "signed")
+
+
+def _facts(results: StudyResults, say: Words) -> tuple[tuple[str, str], ...]:
+    exam, person = results.acquisition, results.acquisition.subject
+    years = "" if person.age_years is None else say("years", years=f"{person.age_years:.0f}")
+    height = f"{person.height_m * 100:.0f} cm" if person.height_m else ""
+    weight = f"{person.weight_kg:.0f} kg" if person.weight_kg else ""
+    slices = "" if exam.slice_thickness_mm is None else f"{exam.slice_thickness_mm:g} mm"
+    facts = (
+        ("patient", person_name(person.name)),
+        ("patient_id", person.patient_id),
+        ("born", date(person.birth_date)),
+        ("sex_age", _joined(say.text(person.sex.value), years)),
+        ("height_weight", _joined(height, weight)),
+        ("examination", date(exam.study_date)),
+        ("accession", exam.accession_number),
+        ("referring", person_name(exam.referring_physician)),
+        ("scanner", " ".join(text for text in (exam.manufacturer, exam.model) if text)),
+        ("tube_kernel", _joined("" if exam.kvp is None else f"{exam.kvp:g} kV", exam.kernel)),
+        ("slices", slices),
+        ("series", exam.series_description),
+    )
+    return tuple((say(name), text or "-") for name, text in facts)
+
+
+def _joined(*texts: str) -> str:
+    return ", ".join(text for text in texts if text)
+
+
+def _summary(results: StudyResults, say: Words) -> list[Block]:
+    rows = [_summary_row(site, say) for site in results.sites]
+    rows += [(say("all_levels"), "", "", *_density(measure, say)) for measure in results.measures]
+    if not rows:
+        return []
+    keys = ("bone", "failure_load", "strength_class", "density_measure", "value", "density_class")
+    return [Table(tuple(say(key) for key in keys), tuple(rows), (2, 2, 2.4, 4.2, 2.6, 2.4))]
+
+
+def _summary_row(site: SiteResult, say: Words) -> tuple[str, ...]:
+    line = next((line for line in site.risk if line.unit == "N"), None)
+    load = f"{number(site.strengths[0].force_n, 'N')} N" if site.strengths else no_strength(site, say)
+    named = say.text(line.classification) if line else say("not_classified") if site.strengths else "-"
+    density = _density(site.bmd[0], say) if site.bmd else ("-", "", "")
+    return (site.name, load, named, *density)
+
+
+def _density(measure: Measure, say: Words) -> tuple[str, str, str]:
+    value = with_unit(with_uncertainty(measure), measure.unit)
+    return say.text(measure.label), value, say.text(measure.classification) or say("not_classified")
+
+
+def _limits(results: StudyResults, say: Words) -> tuple[list[Block], list[Paragraph]]:
+    """Bars of classified numbers, and the words and sources of all limits, each once."""
+    lines = [(site, line) for site in results.sites for line in site.risk]
+    sex = results.acquisition.subject.sex.value
+    barred = [(site, line) for site, line in lines if line.source == KEAVENY_2020]
+    if len(barred) > BARS_SHOWN:
+        # the lowest bone of each measure decides the class
+        barred = [
+            min((b for b in barred if b[1].measure == m), key=_value) for m in dict.fromkeys(map(_measure, barred))
+        ]
+    bars = tuple(
+        (threshold_bar(line.value, cut_off(line.measure, sex), say), f"{site.name}: {say.text(line.measure)}")
+        for site, line in barred
+    )
+    every = [*(line for _, line in lines), *([results.risk] if results.risk else [])]
+    notes = dict.fromkeys(_note(line, say) for line in every)
+    return [Figures(bars)] if bars else [], [Paragraph(note, "fine") for note in notes]
+
+
+def _value(pair: tuple[SiteResult, RiskLine]) -> float:
+    return pair[1].value
+
+
+def _measure(pair: tuple[SiteResult, RiskLine]) -> str:
+    return pair[1].measure
+
+
+def _note(line: RiskLine, say: Words) -> str:
+    return say(
+        "limits_note",
+        measure=say.text(line.measure),
+        limits=say.text(line.limits),
+        source=line.source,
+        caveat=say.text(line.caveat),
+    ).strip()
+
+
+def _prior(results: StudyResults, options: ReportOptions, say: Words) -> list[Section]:
+    before = options.prior
+    if before is None:
+        return []
+    changes = compare(results, before, options.limits)
+    rows = []
+    for c in changes:
+        percent = "" if c.percent is None else f" ({c.percent:+.0f} %)"
+        source = say(f"limit_{c.limit_source}") if c.limit_source else ""
+        limit = say("no_limit") if c.limit is None else f"{with_unit(number(c.limit, c.unit), c.unit)} {source}".strip()
+        change = f"{number(c.change, c.unit) if c.change < 0 else '+' + number(c.change, c.unit)}{percent}"
+        old, new = with_unit(number(c.before, c.unit), c.unit), with_unit(number(c.now, c.unit), c.unit)
+        rows.append((c.bone, say.text(c.measure), old, new, change, limit, say(c.verdict)))
+    blocks: list[Block] = [Paragraph(summary(results, before, say), "plain")]
+    keys = ("bone", "measure", "before", "now", "change", "least_change", "verdict")
+    if rows:
+        blocks.append(Table(tuple(say(key) for key in keys), tuple(rows), (1.4, 3.4, 2, 2, 2.4, 3, 2.6), dense=True))
+    else:
+        blocks.append(Paragraph(say("nothing_in_common")))
+    notes = {c.limit_source for c in changes}
+    if "precision" in notes and options.limits_source:
+        blocks.append(Paragraph(say("precision_note", source=options.limits_source), "fine"))
+    if None in {c.limit for c in changes}:
+        blocks.append(Paragraph(say("no_limit_note"), "fine"))
+    return [Section(say("change_since"), tuple(blocks))]
+
+
+def _attention(results: StudyResults, say: Words) -> list[Section]:
+    rows, kinds = merged_rows(reports_of(results, say), say, (Outcome.REFUSE, Outcome.WARN))
+    if not rows:
+        return []
+    shown = [(row[0], row[1], row[2], row[4]) for row in rows[:ATTENTION_SHOWN]]
+    columns = ("", say("check"), say("found"), say("what_to_do"))
+    blocks: list[Block] = [Table(columns, tuple(shown), (1.2, 3.4, 5.5, 6), kinds[:ATTENTION_SHOWN], True)]
+    if len(rows) > ATTENTION_SHOWN:
+        blocks.append(Paragraph(say("more_below", count=len(rows) - ATTENTION_SHOWN), "fine"))
+    return [Section(say("attention"), tuple(blocks))]
