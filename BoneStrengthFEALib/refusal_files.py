@@ -11,7 +11,7 @@ from BoneStrengthFEALib.errors import BoneStrengthError
 from BoneStrengthFEALib.fhir import write_bundle
 from BoneStrengthFEALib.outcome_files import measures_csv
 from BoneStrengthFEALib.quality import Outcome, QualityLine, QualityReport
-from BoneStrengthFEALib.report import write_html, write_pdf
+from BoneStrengthFEALib.report import ReportOptions, write_html, write_options, write_pdf
 from BoneStrengthFEALib.results import StudyResults, write_results
 from BoneStrengthFEALib.service_record import with_service, write_record
 from BoneStrengthFEALib.settings import Settings
@@ -52,6 +52,7 @@ def write_refusal(
     folder: Path,
     dicom: bool = False,
     runs: int = 1,
+    language: str = "en",
 ) -> StudyResults:
     """Write the report of a refusal.
 
@@ -65,6 +66,8 @@ def write_refusal(
         Whether to write the report as a DICOM object too, when the images could be read.
     runs
         Runs of this examination into this result folder, this one included.
+    language
+        Language of the report.
 
     Returns
     -------
@@ -79,9 +82,11 @@ def write_refusal(
     write_results(results, folder / "results.json")
     write_record(results.service, folder)
     write_text(folder / "measures.csv", measures_csv(results))
-    write_html(results, folder)
-    pdf = write_pdf(results, folder)
-    write_bundle(results, folder, pdf.read_bytes())
+    options = ReportOptions(language)
+    write_options(options, folder)
+    write_html(results, folder, options)
+    pdf = write_pdf(results, folder, options)
+    write_bundle(results, folder, pdf.read_bytes(), options=options)
     if dicom and study is not None and results.acquisition.files:
         from BoneStrengthFEALib.dicom_out import write_dicom_objects
 

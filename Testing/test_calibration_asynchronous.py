@@ -27,9 +27,13 @@ from BoneStrengthFEALib.dicom_in import read_folder
 from BoneStrengthFEALib.errors import CalibrationError, InputError, OutputError
 from BoneStrengthFEALib.image_files import write_volume
 from BoneStrengthFEALib.quality import Outcome
+from BoneStrengthFEALib.report import build
 from BoneStrengthFEALib.report.calibration_charts import evidence
+from BoneStrengthFEALib.report.drawing import Path as Line
 from BoneStrengthFEALib.report.html import render
 from BoneStrengthFEALib.report.pdf import write_pdf
+from BoneStrengthFEALib.report.view import Figures
+from BoneStrengthFEALib.report.words import words_of
 from BoneStrengthFEALib.results import StudyResults, to_plain, write_results
 from BoneStrengthFEALib.results_reading import from_plain, read_results
 from BoneStrengthFEALib.settings import CalibrationSettings
@@ -265,7 +269,7 @@ def test_report_and_results_name_the_entry(tmp_path: Path) -> None:
     one = entry("2026-03-14", 1.31)
     made = calibrate_asynchronous(EXAM, stored(tmp_path / "store", one))
     results = StudyResults(EXAM, made, (), None, made.quality, {}, {"software": "test", "utc": "2026-03-15"})
-    assert one.id in render(results, tmp_path)
+    assert one.id in render(build(results), tmp_path)
     write_pdf(results, tmp_path)
     assert (tmp_path / "report.pdf").stat().st_size > 5000
     write_results(results, tmp_path / "results.json")
@@ -276,12 +280,13 @@ def test_charts_of_a_calibration_hold_every_sample() -> None:
     """One histogram per sample whose bars add up, one line per rod; a rod without slices or samples draws nothing."""
     rod = CalibrationPoint("A<b", 10.0, 2.0, 6, 0.0, 0.1, (0.0, 5.0, 10.0, 15.0), (1, 2, 3), (9.0, float("nan"), 11.0))
     bare = CalibrationPoint("B", 60.0, 2.0, 6, 50.0, 50.1)
-    drawn = evidence(Calibration("phantom-linear", Quantity.CAHA, (0.0, 0.8), points=(rod, bare)))
-    assert drawn.count("<svg") == 2
-    assert drawn.count("<rect") == 3 + 1
-    assert "A&lt;b" in drawn
-    assert drawn.count("<polyline") == 1
-    assert evidence(Calibration("given-linear", Quantity.CAHA, (0.0, 0.8), points=(bare,))) == ""
+    say = words_of()
+    found = evidence(Calibration("phantom-linear", Quantity.CAHA, (0.0, 0.8), points=(rod, bare)), say)
+    histogram, rods = (block.items[0][0] for block in found if isinstance(block, Figures))
+    assert len([s for s in histogram.shapes if isinstance(s, Line) and s.fill]) == 3
+    # frame, zero line and one line of two points for the rod: the slice between has no value
+    assert [len(s.points) for s in rods.shapes if isinstance(s, Line)] == [5, 2, 2]
+    assert evidence(Calibration("given-linear", Quantity.CAHA, (0.0, 0.8), points=(bare,)), say) == []
 
 
 def test_dicom_phantom_scan_serves_a_dicom_examination(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -337,11 +337,12 @@ def test_ages_and_heights_in_other_units_are_refused(tmp_path: Path) -> None:
 
 
 def test_names_in_the_report_are_escaped() -> None:
+    from BoneStrengthFEALib.report import build
     from BoneStrengthFEALib.report.html import render
 
     study = tptbox_study().with_subject(name="O'Neil^<script>alert(1)</script>")
     results = pipeline.run(study, override(Settings(), FAST)).results
-    html = render(results, Path())
+    html = render(build(results), Path())
     assert "<script" not in html
     assert "&lt;script&gt;" in html
 

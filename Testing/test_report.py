@@ -12,8 +12,9 @@ from report_fixtures import made_up_results, refused_results
 
 from BoneStrengthFEALib.cli import main
 from BoneStrengthFEALib.errors import InputError
-from BoneStrengthFEALib.report import compare, settings_differences, write_html, write_pdf
+from BoneStrengthFEALib.report import ReportOptions, build, compare, differences, write_html, write_pdf
 from BoneStrengthFEALib.report.pdf import render_pdf
+from BoneStrengthFEALib.report.prior import exam_of
 from BoneStrengthFEALib.results import StudyResults, results_to_dict, write_results
 from BoneStrengthFEALib.results_reading import read_results, results_from_dict
 
@@ -66,9 +67,9 @@ def test_pdf_says_the_numbers_and_the_limits(tmp_path: Path) -> None:
 
 def test_pdf_is_the_same_bytes_and_embeds_its_font(tmp_path: Path) -> None:
     results = made_up_results(tmp_path)
-    first = render_pdf(results, tmp_path)
-    assert first == render_pdf(results, tmp_path)
-    assert first != render_pdf(renamed(results, "Other^Name"), tmp_path)
+    first = render_pdf(build(results), tmp_path)
+    assert first == render_pdf(build(results), tmp_path)
+    assert first != render_pdf(build(renamed(results, "Other^Name")), tmp_path)
     (tmp_path / "a.pdf").write_bytes(first)
     program = require_executable("pdffonts", "poppler-utils")
     listed = subprocess.run([program, str(tmp_path / "a.pdf")], capture_output=True, check=True, text=True).stdout
@@ -106,20 +107,46 @@ def test_change_against_a_prior_examination(tmp_path: Path) -> None:
     old_density = dataclasses.replace(site.bmd[0], value=100.0, uncertainty=3.0)
     old_site = dataclasses.replace(site, bmd=(old_density, site.bmd[1]))
     before = dataclasses.replace(now, sites=(old_site,), settings={"law": "V2", "accept": ["KVP"]})
-    density, volume, load = compare(now, before)
+    load, density, volume = compare(now, exam_of(before))
     assert density.change == pytest.approx(-13.66)
     # by hand: 1.96 sqrt(4.25^2 + 3^2) = 1.96 * 5.2022 = 10.196
     assert density.limit == pytest.approx(10.196, abs=1e-3)
-    assert density.verdict == "significant"
-    assert volume.verdict == "significance unknown"
+    # another law does not touch a density, but what one setting "law" touches nobody can tell
+    assert density.verdict == "verdict_not_comparable"
     assert load.change == 0.0
-    assert settings_differences(now, before) == ("setting law: V1 now, V2 before",)
-    assert "V2 before" in text_of(write_pdf(now, tmp_path, before))
+    assert differences(now, exam_of(before)) == (("setting law", "V1", "V2"),)
+    for text in (
+        text_of(write_pdf(now, tmp_path, ReportOptions(prior=exam_of(before)))),
+        write_html(now, tmp_path, ReportOptions(prior=exam_of(before))).read_text(encoding="utf-8"),
+    ):
+        assert "V2 before" in text
+        assert "Not fully comparable" in text
+        assert "not comparable" in text
+    same = dataclasses.replace(before, settings=now.settings)
+    load, density, volume = compare(now, exam_of(same))
+    assert (density.verdict, volume.verdict, load.verdict) == (
+        "verdict_decrease",
+        "verdict_no_limit",
+        "verdict_no_limit",
+    )
+    known = compare(now, exam_of(same), {"vertebra/failure_load_crawford2003": 210.0})[0]
+    assert (known.limit, known.limit_source, known.verdict) == (210.0, "precision", "verdict_within")
+    html = write_html(now, tmp_path, ReportOptions(prior=exam_of(same))).read_text(encoding="utf-8")
+    assert "none known (unverified)" in html
+
+
+def test_a_model_that_differs_spares_the_density(tmp_path: Path) -> None:
+    now = made_up_results(tmp_path)
+    site = now.sites[0]
+    assert site.model is not None
+    other = dataclasses.replace(site, model=dataclasses.replace(site.model, voxel_mm=1.5))
+    load, density, _ = compare(now, exam_of(dataclasses.replace(now, sites=(other,))))
+    assert (load.verdict, density.verdict) == ("verdict_not_comparable", "verdict_within")
 
 
 def test_equal_uncertainties_give_the_familiar_least_significant_change(tmp_path: Path) -> None:
     now = made_up_results(tmp_path)
-    limit = compare(now, now)[0].limit
+    limit = compare(now, exam_of(now))[1].limit
     assert limit == pytest.approx(2.77 * 4.25, rel=2e-3)
 
 

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from BoneStrengthFEALib.errors import InputError
+
 if TYPE_CHECKING:
     from BoneStrengthFEALib.report import ReportOptions
     from BoneStrengthFEALib.results import StudyResults
@@ -30,6 +32,28 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--precision", type=Path, help="precision.json of 'precision', for least significant changes of the site"
     )
+
+
+def check_report_arguments(arguments: argparse.Namespace) -> None:
+    """Refuse a language or files that cannot be used before anything is computed.
+
+    Parameters
+    ----------
+    arguments
+        Parsed arguments.
+
+    Raises
+    ------
+    InputError
+        For an unknown language, or a file that is not there.
+    """
+    from BoneStrengthFEALib.report.words import words_of
+
+    words_of(getattr(arguments, "language", "en"))
+    for name in ("prior", "precision"):
+        path = getattr(arguments, name, None)
+        if path is not None and not path.exists():
+            raise InputError(f"--{name} {path} does not exist")
 
 
 def report_options(arguments: argparse.Namespace, results: StudyResults) -> ReportOptions:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from BoneStrengthFEALib.cli.progress_bar import make_progress
+from BoneStrengthFEALib.cli.report_arguments import add_report_arguments, check_report_arguments, report_options
 from BoneStrengthFEALib.cli.source_arguments import add_query_arguments, local_ct
 from BoneStrengthFEALib.cli.study_arguments import add_study_arguments, settings_of, study_of
 from BoneStrengthFEALib.errors import BoneStrengthError, DependencyError, InputError, OutputError
@@ -85,6 +86,7 @@ def add_output_arguments(parser: argparse.ArgumentParser, default: Path | None =
     output.add_argument(
         "--refusal-report", action="store_true", help="write a report with the reasons when the examination is refused"
     )
+    add_report_arguments(parser)
     output.add_argument("--images", action="store_true", help="write density volume and regions as NIfTI too")
     output.add_argument("--progress-lines", action="store_true", help="print progress as lines for a parent process")
 
@@ -102,6 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
     Exit code.
     """
     check_target(arguments.out, arguments.overwrite)
+    check_report_arguments(arguments)
     settings = settings_of(arguments)
     study: Study | None = None
     with local_ct(arguments) as local:
@@ -123,7 +126,7 @@ def _report_refusal(
 
     runs = 1 + earlier_runs(arguments.out)
     with filling(arguments.out, arguments.overwrite) as folder:
-        write_refusal(study, settings, error, folder, arguments.dicom, runs)
+        write_refusal(study, settings, error, folder, arguments.dicom, runs, arguments.language)
 
 
 def run_study(study: Study, settings: Settings, arguments: argparse.Namespace) -> StudyResults:
@@ -153,8 +156,9 @@ def run_study(study: Study, settings: Settings, arguments: argparse.Namespace) -
         if progress is not None:
             progress.close()
     runs = 1 + earlier_runs(arguments.out)
+    options = report_options(arguments, outcome.results)
     with filling(arguments.out, arguments.overwrite) as folder:
-        return write_outcome(study, outcome, folder, arguments.images, arguments.dicom, runs)
+        return write_outcome(study, outcome, folder, arguments.images, arguments.dicom, runs, options)
 
 
 def print_results(results: StudyResults, folder: Path) -> None:

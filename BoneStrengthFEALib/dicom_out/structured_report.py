@@ -8,9 +8,11 @@ from typing import Any
 
 import pydicom
 
-from BoneStrengthFEALib.dicom_out.codes import ORGANISATION, SCHEME, SCHEME_NAME, anatomy, private, snomed, unit
+from BoneStrengthFEALib.dicom_out.codes import ORGANISATION, SCHEME_NAME, anatomy, private, snomed, unit
 from BoneStrengthFEALib.dicom_out.origin import NAME, Origin, finish
 from BoneStrengthFEALib.dicom_out.segmentation import tracking
+from BoneStrengthFEALib.measure_codes import SCHEME
+from BoneStrengthFEALib.report.prior import COMMON_FACTS, common_facts, model_facts
 from BoneStrengthFEALib.results import DISCLAIMER, SiteResult, StudyResults
 from BoneStrengthFEALib.version import __version__
 
@@ -176,13 +178,9 @@ def _parameters(results: StudyResults, site: SiteResult) -> list[str]:
     parts = [DISCLAIMER]
     if fit is not None:
         coefficients = " ".join(f"{c:.6g}" for c in fit.coefficients)
-        parts += [f"calibration={fit.method}", f"density={fit.quantity.value}", f"coefficients={coefficients}"]
+        parts.append(f"coefficients={coefficients}")
     if site.model is not None:
-        parts += [
-            f"law={site.model.law}",
-            f"load_case={site.model.load_case}",
-            f"analysis={site.model.analysis}",
-            f"voxel_mm={site.model.voxel_mm:g}",
-            f"elements={site.model.elements}",
-        ]
-    return [*parts, f"settings_sha256={results.provenance.get('settings_sha256', '')}"]
+        parts.append(f"elements={site.model.elements}")
+    # what a comparison with a later examination needs to know
+    common = {name: text for name, text in common_facts(results).items() if name in COMMON_FACTS}
+    return [*parts, *(f"{name}={text}" for name, text in {**common, **model_facts(site)}.items() if text)]

@@ -188,7 +188,7 @@ def _matters(name: str, bone: str, unit: str) -> bool:
 
 
 def _numbers(site: SiteResult) -> list[tuple[str, str, PriorValue]]:
-    rows = [
+    rows: list[tuple[str, str, float, str, float | None]] = [
         (f"failure_load_{s.criterion}", f"Failure load, {s.criterion}", s.force_n, "N", None) for s in site.strengths
     ]
     rows += [(m.id, m.label, m.value, m.unit, m.uncertainty) for m in site.bmd]

@@ -144,7 +144,7 @@ def _paragraph(block: Paragraph) -> Any:
 def _facts(block: Facts) -> list[Any]:
     from reportlab.platypus import Table as Grid
 
-    columns = 4
+    columns = 3
     cells: list[Any] = [[paragraph(name, 6.2, colour=SOFT), paragraph(text, 8, True)] for name, text in block.items]
     cells += [""] * (-len(cells) % columns)
     rows = [cells[n : n + columns] for n in range(0, len(cells), columns)]

@@ -111,7 +111,7 @@ def _grid(cells: list[list[Any]], columns: int) -> Any:
 
     rows: list[list[Any]] = [list(cells[n : n + columns]) for n in range(0, len(cells), columns)]
     rows[-1] += [""] * (columns - len(rows[-1]))
-    style = [("LEFTPADDING", (0, 0), (-1, -1), 0), ("RIGHTPADDING", (0, 0), (-1, -1), 2)]
+    style: list[Any] = [("LEFTPADDING", (0, 0), (-1, -1), 0), ("RIGHTPADDING", (0, 0), (-1, -1), 2)]
     style += [("VALIGN", (0, 0), (-1, -1), "TOP"), ("TOPPADDING", (0, 0), (-1, -1), 1)]
     style += [("BOTTOMPADDING", (0, 0), (-1, -1), 2)]
     return Table(rows, [WIDTH / columns] * columns, hAlign="LEFT", style=style)
