@@ -176,7 +176,7 @@ def fact_name(name: str, say: Words) -> str:
 
 def _bone_of(name: str) -> str:
     bone, _, fact = name.rpartition(" ")
-    return bone if fact in MODEL_FACTS else ""
+    return bone if fact in MODEL_FACTS and bone != "setting" else ""
 
 
 def _matters(name: str, bone: str, unit: str) -> bool:
