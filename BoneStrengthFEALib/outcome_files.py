@@ -14,7 +14,6 @@ from PIL.Image import Image
 
 from BoneStrengthFEALib import bmd
 from BoneStrengthFEALib.atomic_files import write_text
-from BoneStrengthFEALib.fhir import write_bundle
 from BoneStrengthFEALib.image_files import write_volume
 from BoneStrengthFEALib.measure import Measure
 from BoneStrengthFEALib.pipeline import DensityOutcome, Outcome
@@ -24,10 +23,8 @@ from BoneStrengthFEALib.report import (
     hip_picture,
     slice_pictures,
     strain_pictures,
-    write_html,
-    write_options,
-    write_pdf,
 )
+from BoneStrengthFEALib.report_files import write_report
 from BoneStrengthFEALib.results import SiteResult, StudyResults, write_results
 from BoneStrengthFEALib.service_record import with_service, write_record
 from BoneStrengthFEALib.site_analysis import SiteFields
@@ -82,11 +79,7 @@ def write_outcome(
     write_results(results, folder / "results.json")
     write_record(results.service, folder)
     write_text(folder / "measures.csv", measures_csv(results))
-    options = options or ReportOptions()
-    write_options(options, folder)
-    write_html(results, folder, options)
-    pdf = write_pdf(results, folder, options)
-    write_bundle(results, folder, pdf.read_bytes(), options=options)
+    write_report(results, folder, options)
     if images:
         write_volume(outcome.density, folder / "density.nii.gz")
         for name, fields in outcome.fields.items():

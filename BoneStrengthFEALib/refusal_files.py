@@ -8,10 +8,10 @@ from BoneStrengthFEALib import provenance
 from BoneStrengthFEALib.acquisition import Acquisition
 from BoneStrengthFEALib.atomic_files import write_text
 from BoneStrengthFEALib.errors import BoneStrengthError
-from BoneStrengthFEALib.fhir import write_bundle
 from BoneStrengthFEALib.outcome_files import measures_csv
 from BoneStrengthFEALib.quality import Outcome, QualityLine, QualityReport
-from BoneStrengthFEALib.report import ReportOptions, write_html, write_options, write_pdf
+from BoneStrengthFEALib.report import ReportOptions
+from BoneStrengthFEALib.report_files import write_report
 from BoneStrengthFEALib.results import StudyResults, write_results
 from BoneStrengthFEALib.service_record import with_service, write_record
 from BoneStrengthFEALib.settings import Settings
@@ -82,11 +82,7 @@ def write_refusal(
     write_results(results, folder / "results.json")
     write_record(results.service, folder)
     write_text(folder / "measures.csv", measures_csv(results))
-    options = ReportOptions(language)
-    write_options(options, folder)
-    write_html(results, folder, options)
-    pdf = write_pdf(results, folder, options)
-    write_bundle(results, folder, pdf.read_bytes(), options=options)
+    write_report(results, folder, ReportOptions(language))
     if dicom and study is not None and results.acquisition.files:
         from BoneStrengthFEALib.dicom_out import write_dicom_objects
 

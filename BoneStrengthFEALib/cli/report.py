@@ -6,8 +6,7 @@ import argparse
 from pathlib import Path
 
 from BoneStrengthFEALib.cli.report_arguments import add_report_arguments, report_options
-from BoneStrengthFEALib.fhir import write_bundle
-from BoneStrengthFEALib.report import write_html, write_options, write_pdf
+from BoneStrengthFEALib.report_files import write_report
 from BoneStrengthFEALib.results_reading import read_results
 
 
@@ -44,9 +43,6 @@ def run(arguments: argparse.Namespace) -> int:
     """
     results = read_results(arguments.folder)
     options = report_options(arguments, results)
-    write_options(options, arguments.folder)
-    pdf = write_pdf(results, arguments.folder, options)
-    html = write_html(results, arguments.folder, options)
-    for path in (html, pdf, write_bundle(results, arguments.folder, pdf.read_bytes(), options=options)):
+    for path in write_report(results, arguments.folder, options):
         print(path.resolve())
     return 0
