@@ -21,6 +21,7 @@ from BoneStrengthFEALib.report import (
     ReportOptions,
     failed_pictures,
     hip_picture,
+    model_pictures,
     slice_pictures,
     strain_pictures,
 )
@@ -204,6 +205,7 @@ def _with_pictures(study: Study, site: SiteResult, fields: SiteFields, folder: P
         pictures |= failed_pictures(
             fields.aligned, failure.failed_compression, failure.failed_tension, fields.loaded.bone
         )
+    pictures |= model_pictures(fields.aligned, fields.loaded)
     if fields.hip is not None:
         pictures = {"hip_projection": hip_picture(fields.hip), **pictures}
     return dataclasses.replace(site, pictures=_saved(site, pictures, folder))

@@ -15,7 +15,7 @@ from object_cases import ObjectCase, object_case
 from BoneStrengthFEALib.cli import main
 from BoneStrengthFEALib.dicom_out import Signature, object_files, sign_folder, write_dicom_objects
 from BoneStrengthFEALib.errors import InputError
-from BoneStrengthFEALib.report import write_pdf
+from BoneStrengthFEALib.report import compare, differences, read_prior, write_pdf
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +86,25 @@ def test_command_sign(case: ObjectCase, tmp_path: Path, capsys: pytest.CaptureFi
     assert main(["sign", str(folder), "--name", "Doe^Jane", "--organization", "Clinic"]) == 0
     assert '"status": "final"' in (folder / "fhir_bundle.json").read_text(encoding="utf-8")
     assert main(["sign", str(tmp_path), "--name", "Doe^Jane", "--organization", "Clinic"]) == 2
+
+
+def test_prior_from_its_structured_report_equals_prior_from_its_results(case: ObjectCase, tmp_path: Path) -> None:
+    """The same examination against itself: no change, by both ways the same numbers, and no fact that differs."""
+    shutil.copy(case.folder / "dicom" / "sr_vertebra.dcm", tmp_path / "sr_vertebra.dcm")
+    found = read_prior(tmp_path / "sr_vertebra.dcm", case.results)
+    assert found.origin == "structured report"
+    assert differences(case.results, found) == ()
+    by_report = compare(case.results, found)
+    by_results = compare(case.results, read_prior(case.folder, case.results))
+    assert [(c.bone, c.measure, c.limit, c.verdict) for c in by_report] == [
+        (c.bone, c.measure, c.limit, c.verdict) for c in by_results
+    ]
+    assert [c.now for c in by_report] == pytest.approx([2387.6, 86.34, 31.7, 3111.5, 86.34, 31.7])
+    assert [c.change for c in by_report] == pytest.approx([0.0] * 6, abs=1e-4)
+    data = pydicom.dcmread(tmp_path / "sr_vertebra.dcm")
+    data.PatientID = "somebody else"
+    data.save_as(tmp_path / "sr_vertebra.dcm")
+    with pytest.raises(InputError, match="another patient"):
+        read_prior(tmp_path, case.results)
+    with pytest.raises(InputError, match="cannot read"):
+        read_prior(case.folder / "report.pdf", case.results)

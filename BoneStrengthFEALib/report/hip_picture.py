@@ -10,7 +10,7 @@ from BoneStrengthFEALib.anatomy import Side
 from BoneStrengthFEALib.bmd import HipScan
 from BoneStrengthFEALib.bmd.hip_projection import PIXEL_MM
 from BoneStrengthFEALib.bmd.hip_regions import NAMES
-from BoneStrengthFEALib.report.pictures import BAR_MM, FONT_SIZE, INK, PAPER, SIDE
+from BoneStrengthFEALib.report.picture_parts import BAR_MM, FONT_SIZE, INK, PAPER, SIDE
 from BoneStrengthFEALib.volume import Array
 
 COLOURS = {"femoral_neck": (255, 170, 40), "trochanter": (90, 200, 255), "intertrochanter": (150, 230, 120)}

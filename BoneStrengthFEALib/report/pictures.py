@@ -9,10 +9,9 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 from BoneStrengthFEALib.anatomy import AlignedSpecimen, Site, Specimen
+from BoneStrengthFEALib.report.picture_parts import FONT_SIZE, INK, PAPER, SIDE, annotated, heat, scaled
 from BoneStrengthFEALib.volume import Array, FloatArray, Volume
 
-SIDE = 384
-"""Pixels along an edge of a picture."""
 FIELD_MM = {Site.VERTEBRA: 96.0, Site.FEMUR: 168.0, Site.RADIUS: 64.0, Site.TIBIA: 84.0}
 """Edge of the square that a picture shows [mm]."""
 OTHER_FIELD_MM = 96.0
@@ -24,9 +23,6 @@ ROI_COLOUR = (120, 230, 130)
 """Outline of the region of a density measure."""
 FAILED = ((225, 130, 50), (80, 170, 240))
 """Elements failed in compression and in tension."""
-BAR_MM = 20.0
-INK, PAPER = (235, 240, 245), (16, 20, 26)
-FONT_SIZE = 18
 
 
 @dataclass(frozen=True)
@@ -87,7 +83,7 @@ def _slice_letters(specimen: Specimen, view: View) -> tuple[str, ...]:
 
 
 def _slice(ct: Volume, specimen: Specimen, view: View, roi: Array | None) -> Image.Image:
-    pixel = _pixel_mm(specimen)
+    pixel = pixel_mm(specimen)
     offsets = (np.arange(SIDE) + 0.5 - SIDE / 2) * pixel
     local = np.zeros((SIDE, SIDE, 3))
     frame = specimen.local_to_ras
@@ -104,10 +100,21 @@ def _slice(ct: Volume, specimen: Specimen, view: View, roi: Array | None) -> Ima
     for mask, colour in shown:
         soft = ndimage.map_coordinates(mask.astype(np.float32), places, order=1, mode="constant")
         pixels[_outline(soft >= 0.5)] = colour
-    return _annotated(Image.fromarray(pixels), _slice_letters(specimen, view), pixel)
+    return annotated(Image.fromarray(pixels), _slice_letters(specimen, view), pixel)
 
 
-def _pixel_mm(specimen: Specimen) -> float:
+def pixel_mm(specimen: Specimen) -> float:
+    """Size of a pixel of a bone's pictures.
+
+    Parameters
+    ----------
+    specimen
+        Bone.
+
+    Returns
+    -------
+    Size [mm].
+    """
     return FIELD_MM.get(specimen.site, OTHER_FIELD_MM) / SIDE
 
 
@@ -118,7 +125,20 @@ def _middle(specimen: Specimen) -> FloatArray:
     return np.asarray((ras - frame[:3, 3]) @ frame[:3, :3])
 
 
-def _model_letters(specimen: Specimen, view: View) -> tuple[str, ...]:
+def model_letters(specimen: Specimen, view: View) -> tuple[str, ...]:
+    """Orientation letters of a model's picture.
+
+    Parameters
+    ----------
+    specimen
+        Bone.
+    view
+        Cut.
+
+    Returns
+    -------
+    Left, right, top, bottom.
+    """
     # the axes of other models than the vertebra's are those of the load
     if specimen.site in (Site.RADIUS, Site.TIBIA):
         return _slice_letters(specimen, view)
@@ -159,10 +179,10 @@ def strain_pictures(
         "strain_sagittal": (VIEWS[2], field[::-1, ::-1, middle[2]], region[::-1, ::-1, middle[2]]),
         "strain_coronal": (VIEWS[1], field[::-1, middle[1], ::-1], region[::-1, middle[1], ::-1]),
     }
-    scale = (top, voxel / _pixel_mm(aligned.specimen))
+    scale = (top, voxel / pixel_mm(aligned.specimen))
     return {
         name: _with_scale(
-            _annotated(_field_picture(cut, bone, scale), _model_letters(aligned.specimen, view), voxel / scale[1]), top
+            annotated(_field_picture(cut, bone, scale), model_letters(aligned.specimen, view), voxel / scale[1]), top
         )
         for name, (view, cut, bone) in cuts.items()
     }
@@ -191,14 +211,14 @@ def failed_pictures(
     pixels[...] = PAPER
     for mask, colour in ((bone, (120, 124, 130)), (compression & bone, FAILED[0]), (tension & bone, FAILED[1])):
         pixels[mask] = colour
-    pixel = _pixel_mm(aligned.specimen)
+    pixel = pixel_mm(aligned.specimen)
     factor = aligned.density.spacing_mm[0] / pixel
     cuts = {
         "failed_sagittal": (VIEWS[2], pixels[::-1, ::-1, middle[2]]),
         "failed_coronal": (VIEWS[1], pixels[::-1, middle[1], ::-1]),
     }
     return {
-        name: _with_legend(_annotated(_scaled(cut, factor), _model_letters(aligned.specimen, view), pixel))
+        name: _with_legend(annotated(scaled(cut, factor), model_letters(aligned.specimen, view), pixel))
         for name, (view, cut) in cuts.items()
     }
 
@@ -212,61 +232,25 @@ def _with_legend(image: Image.Image) -> Image.Image:
     return image
 
 
-def _scaled(pixels: Array, factor: float) -> Image.Image:
-    size = (round(pixels.shape[1] * factor), round(pixels.shape[0] * factor))
-    image = Image.fromarray(np.ascontiguousarray(pixels)).resize(size, Image.Resampling.NEAREST)
-    canvas = Image.new("RGB", (SIDE, SIDE), PAPER)
-    canvas.paste(image, ((SIDE - image.width) // 2, (SIDE - image.height) // 2))
-    return canvas
-
-
 def _field_picture(cut: FloatArray, bone: Array, scale: tuple[float, float]) -> Image.Image:
     top, factor = scale
     pixels = np.zeros((*cut.shape, 3), dtype=np.uint8)
     pixels[...] = PAPER
     pixels[np.isfinite(cut) & ~bone] = (120, 124, 130)
     inside = np.isfinite(cut) & bone
-    pixels[inside] = _heat(cut[inside] / max(top, 1e-12))
-    return _scaled(pixels, factor)
-
-
-def _heat(share: FloatArray) -> Array:
-    # dark blue - teal - yellow - red, monotone in lightness up to the yellow
-    stops = np.array([[28, 30, 92], [22, 110, 140], [60, 180, 110], [245, 220, 70], [214, 40, 40]], dtype=np.float64)
-    position = np.clip(share, 0, 1) * (len(stops) - 1)
-    low = np.minimum(position.astype(int), len(stops) - 2)
-    part = (position - low)[:, None]
-    return ((1 - part) * stops[low] + part * stops[low + 1]).astype(np.uint8)
+    pixels[inside] = heat(cut[inside] / max(top, 1e-12))
+    return scaled(pixels, factor)
 
 
 def _with_scale(image: Image.Image, top: float) -> Image.Image:
     draw = ImageDraw.Draw(image)
     width, height = 120, 10
     left, upper = image.width - width - 16, image.height - 48
-    ramp = _heat(np.linspace(0, 1, width))
+    ramp = heat(np.linspace(0, 1, width))
     for x in range(width):
         draw.line([(left + x, upper), (left + x, upper + height)], fill=tuple(int(c) for c in ramp[x]))
     font = ImageFont.load_default(FONT_SIZE - 4)
     draw.text((left, upper + height + 2), "0", fill=INK, font=font)
     draw.text((left + width, upper + height + 2), f"{top:.2g} %", fill=INK, font=font, anchor="ra")
     draw.text((left + width, upper - 4), "effective strain", fill=INK, font=font, anchor="rd")
-    return image
-
-
-def _annotated(image: Image.Image, letters: tuple[str, ...], pixel_mm: float) -> Image.Image:
-    draw = ImageDraw.Draw(image)
-    font = ImageFont.load_default(FONT_SIZE)
-    middle_x, middle_y = image.width // 2, image.height // 2
-    places = (
-        (8, middle_y, "lm"),
-        (image.width - 8, middle_y, "rm"),
-        (middle_x, 6, "ma"),
-        (middle_x, image.height - 6, "md"),
-    )
-    for letter, (x, y, anchor) in zip(letters, places, strict=True):
-        draw.text((x, y), letter, fill=INK, font=font, anchor=anchor, stroke_width=2, stroke_fill=PAPER)
-    length = int(BAR_MM / pixel_mm)
-    y = image.height - 16
-    draw.line([(14, y), (14 + length, y)], fill=INK, width=3)
-    draw.text((14, y - 6), f"{BAR_MM:g} mm", fill=INK, font=ImageFont.load_default(FONT_SIZE - 4), anchor="ld")
     return image
