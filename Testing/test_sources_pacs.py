@@ -73,7 +73,7 @@ def only(source: ImageSource, query: Query = ACCESSION) -> SeriesRecord:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    images = [pydicom.dcmread(path) for path in folder.glob("*.dcm")]
+    images = [pydicom.dcmread(path) for path in folder.iterdir() if path.suffix != ".json"]
     return {str(image.SOPInstanceUID): bytes(image.PixelData) for image in images}
 
 

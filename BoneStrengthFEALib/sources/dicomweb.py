@@ -7,19 +7,26 @@ DICOM PS3.18, sections 10.4 (retrieve) and 10.6 (search).
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from BoneStrengthFEALib.errors import DependencyError, PacsError
 from BoneStrengthFEALib.pacs_settings import DicomWebPacs
 from BoneStrengthFEALib.progress import ProgressCallback, no_progress
 from BoneStrengthFEALib.sources.multipart import boundary_of, split_parts
-from BoneStrengthFEALib.sources.source import KEYWORDS, Query, SeriesRecord, is_uid
+from BoneStrengthFEALib.sources.source import (
+    KEYWORDS,
+    SERIES_KEYWORDS,
+    Query,
+    SeriesRecord,
+    StudyRecord,
+    is_uid,
+    series_record,
+)
 from BoneStrengthFEALib.sources.spool import Spool, fetch_whole
+from BoneStrengthFEALib.sources.web_session import open_client, open_session, translated
 
 PAGE = 500
 MOST_PAGES = 60
@@ -44,7 +51,7 @@ class DicomWebSource:
         self._pacs = pacs
         self.way, self.name, self.encrypted = "WADO-RS", pacs.name, pacs.url.lower().startswith("https")
         self._session = open_session(pacs, secret)
-        self._client = _client(pacs, self._session)
+        self._client = open_client(pacs, self._session)
 
     def find(self, query: Query) -> tuple[SeriesRecord, ...]:
         """List series, see ImageSource.
@@ -103,22 +110,45 @@ class DicomWebSource:
         if not is_uid(study_uid):
             return []
         found = _pages(
-            lambda page: self._client.search_for_series(
-                study_uid, fields=["SeriesDescription", "NumberOfSeriesRelatedInstances"], **page
-            ),
+            lambda page: self._client.search_for_series(study_uid, fields=list(SERIES_KEYWORDS), **page),
             "SeriesInstanceUID",
         )
-        return [
-            SeriesRecord(
-                study_uid,
-                _text(series, "SeriesInstanceUID"),
-                _text(series, "Modality"),
-                _count(_text(series, "NumberOfSeriesRelatedInstances")),
-                _text(series, "SeriesDescription"),
-                study_date,
+        return [series_record(study_uid, study_date, partial(_text, series)) for series in found]
+
+    def list_studies(self, filters: Mapping[str, str]) -> tuple[StudyRecord, ...]:
+        """List studies, see StudyLister.
+
+        Parameters
+        ----------
+        filters
+            Keyword to value.
+
+        Returns
+        -------
+        Studies.
+        """
+        fields = ["StudyDescription", "StudyDate", "StudyInstanceUID"]
+        with translated(self._pacs.name):
+            found = _pages(
+                lambda page: self._client.search_for_studies(search_filters=dict(filters), fields=fields, **page)
             )
-            for series in found
-        ]
+        keys = ("StudyInstanceUID", "StudyDate", "StudyDescription")
+        return tuple(StudyRecord(*(_text(one, key) for key in keys)) for one in found)
+
+    def list_series(self, study: StudyRecord) -> tuple[SeriesRecord, ...]:
+        """List series, see StudyLister.
+
+        Parameters
+        ----------
+        study
+            Study.
+
+        Returns
+        -------
+        Series.
+        """
+        with translated(self._pacs.name):
+            return tuple(self._series(study.study_uid, study.study_date))
 
     def _transfer(self, record: SeriesRecord, spool: Spool) -> None:
         root = f"{self._pacs.url.rstrip('/')}/studies/{record.study_uid}/series/{record.series_uid}"
@@ -139,120 +169,6 @@ class DicomWebSource:
             boundary = boundary_of(answer.headers.get("Content-Type", ""))
             for content in split_parts(answer.iter_content(CHUNK), boundary):
                 spool.receive(content)
-
-
-def open_session(pacs: DicomWebPacs, secret: str) -> Any:
-    """Make an HTTP session: certificates verified, login by header, nothing taken from the environment.
-
-    Parameters
-    ----------
-    pacs
-        Connection.
-    secret
-        Password or token.
-
-    Returns
-    -------
-    requests.Session.
-
-    Raises
-    ------
-    DependencyError
-        Without the packages requests and dicomweb-client.
-    """
-    try:
-        import requests
-    except ImportError as error:
-        raise DependencyError("DICOMweb needs the packages requests and dicomweb-client; install them") from error
-    for name in ("dicomweb_client", "urllib3", "requests"):
-        # they log addresses, which hold UIDs, and headers
-        logging.getLogger(name).setLevel(logging.ERROR)
-
-    class SpacesAsPercent(requests.adapters.HTTPAdapter):  # type: ignore[misc]
-        """Writes spaces as %20 and wildcards as they are: not all archives read what dicomweb-client writes."""
-
-        def send(self, request: Any, *arguments: Any, **options: Any) -> Any:
-            address, mark, question = request.url.partition("?")
-            request.url = address + mark + question.replace("+", "%20").replace("%2A", "*")
-            return super().send(request, *arguments, **options)
-
-    session = requests.Session()
-    session.mount("https://", SpacesAsPercent())
-    session.mount("http://", SpacesAsPercent())
-    # a certificate bundle named by the environment would go before ours
-    session.trust_env = False
-    # an archive that sends us elsewhere would receive our login there
-    session.max_redirects = 0
-    session.verify = pacs.tls.ca_file or True
-    if pacs.tls.certificate_file:
-        session.cert = (pacs.tls.certificate_file, pacs.tls.key_file)
-    if pacs.login == "basic":
-        session.auth = (pacs.user.encode("utf-8"), secret.encode("utf-8"))
-    elif pacs.login == "token":
-        session.headers["Authorization"] = f"Bearer {secret}"
-    return session
-
-
-@contextlib.contextmanager
-def translated(name: str) -> Iterator[None]:
-    """Turn what the network raises into errors a person can act on; no address or UID in them.
-
-    Parameters
-    ----------
-    name
-        Name of the connection.
-
-    Yields
-    ------
-    Nothing.
-
-    Raises
-    ------
-    PacsError
-        PACS_TLS, PACS_UNREACHABLE, PACS_BROKEN, PACS_LOGIN, NOT_FOUND or PACS_ANSWER.
-    """
-    import requests
-
-    try:
-        yield
-    except requests.exceptions.SSLError as error:
-        raise PacsError(
-            f"PACS {name}: its certificate cannot be verified, or it wants ours; set tls.ca_file to the authority of "
-            "the site, or tls.certificate_file and key_file",
-            code="PACS_TLS",
-        ) from error
-    except requests.exceptions.HTTPError as error:
-        raise _status_error(name, error.response.status_code) from error
-    except (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError) as error:
-        raise PacsError(f"PACS {name}: the connection broke in the middle; try again", code="PACS_BROKEN") from error
-    except (requests.exceptions.ConnectionError, requests.exceptions.Timeout) as error:
-        raise PacsError(f"PACS {name} does not answer; check address, port and network", code="PACS_BROKEN") from error
-    except requests.exceptions.TooManyRedirects as error:
-        raise PacsError(f"PACS {name} redirects elsewhere; put its final address in the file", "PACS_ANSWER") from error
-    except (requests.exceptions.RequestException, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise PacsError(
-            f"PACS {name} answers with something that is no DICOMweb; check the url", code="PACS_ANSWER"
-        ) from error
-
-
-def _status_error(name: str, status: int) -> PacsError:
-    if status in (401, 403):
-        return PacsError(f"PACS {name} refuses the login (HTTP {status}); check user and secret", code="PACS_LOGIN")
-    if status in (404, 410):
-        return PacsError(f"PACS {name} does not have it (HTTP {status}); it may have been deleted", code="NOT_FOUND")
-    if status in (408, 429, 502, 503, 504):
-        return PacsError(f"PACS {name} is busy (HTTP {status}); try again", code="PACS_BROKEN")
-    return PacsError(f"PACS {name} answers HTTP {status}; check the url and the archive's log", code="PACS_ANSWER")
-
-
-def _client(pacs: DicomWebPacs, session: Any) -> Any:
-    try:
-        from dicomweb_client.web import DICOMwebClient
-    except ImportError as error:
-        raise DependencyError("DICOMweb needs the package dicomweb-client; install it") from error
-    client = DICOMwebClient(pacs.url.rstrip("/"), session=session, timeout=pacs.timeout_s)
-    client.set_http_retry_params(retry=False)
-    return client
 
 
 def _pages(search: Callable[[dict[str, int]], list[Any]], key: str = "StudyInstanceUID") -> list[Any]:
@@ -285,7 +201,3 @@ def _text(attributes: Any, keyword: str) -> str:
 
     values = attributes.get(f"{tag_for_keyword(keyword):08X}", {}).get("Value") or [""]
     return "" if values[0] is None else str(values[0])
-
-
-def _count(text: str) -> int | None:
-    return int(text) if text.isdecimal() else None

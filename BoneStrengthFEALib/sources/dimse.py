@@ -11,7 +11,8 @@ import contextlib
 import logging
 import socket
 import ssl
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,16 @@ from pydicom.dataset import Dataset
 from BoneStrengthFEALib.errors import DependencyError, PacsError
 from BoneStrengthFEALib.pacs_settings import DimsePacs
 from BoneStrengthFEALib.progress import ProgressCallback, no_progress
-from BoneStrengthFEALib.sources.source import KEYWORDS, Query, SeriesRecord, is_uid
+from BoneStrengthFEALib.sources.dimse_data import identifier_of, readable, series_identifier, text_of
+from BoneStrengthFEALib.sources.source import (
+    KEYWORDS,
+    SERIES_KEYWORDS,
+    Query,
+    SeriesRecord,
+    StudyRecord,
+    is_uid,
+    series_record,
+)
 from BoneStrengthFEALib.sources.spool import Spool, fetch_whole
 from BoneStrengthFEALib.sources.storage_service import (
     CLASSES,
@@ -73,9 +83,9 @@ class DimseSource:
         """
         records = []
         for study in self._ask("STUDY", {**dict.fromkeys(KEYWORDS.values(), ""), **query.filters}):
-            uid = _text(study, "StudyInstanceUID")
-            if is_uid(uid) and query.matches({keyword: _text(study, keyword) for keyword in KEYWORDS.values()}):
-                records += self._series(uid, _text(study, "StudyDate"))
+            uid = text_of(study, "StudyInstanceUID")
+            if is_uid(uid) and query.matches({keyword: text_of(study, keyword) for keyword in KEYWORDS.values()}):
+                records += self._series(uid, text_of(study, "StudyDate"))
         return tuple(sorted(records, key=lambda record: (record.study_date, record.series_uid)))
 
     def fetch(self, record: SeriesRecord, folder: Path, callback: ProgressCallback = no_progress) -> tuple[Path, ...]:
@@ -96,25 +106,43 @@ class DimseSource:
         """
         keys = {"StudyInstanceUID": record.study_uid, "SeriesInstanceUID": record.series_uid, "SOPInstanceUID": ""}
         found = self._ask("IMAGE", keys)
-        wanted = frozenset(uid for uid in (_text(one, "SOPInstanceUID") for one in found) if is_uid(uid))
+        wanted = frozenset(uid for uid in (text_of(one, "SOPInstanceUID") for one in found) if is_uid(uid))
         transfer = self._get if self._pacs.retrieve == "get" else self._move
         return fetch_whole(record, folder, wanted, lambda spool: transfer(record, spool), callback)
 
+    def list_studies(self, filters: Mapping[str, str]) -> tuple[StudyRecord, ...]:
+        """List studies, see StudyLister.
+
+        Parameters
+        ----------
+        filters
+            Keyword to value.
+
+        Returns
+        -------
+        Studies.
+        """
+        keys = ("StudyInstanceUID", "StudyDate", "StudyDescription")
+        found = self._ask("STUDY", {**dict.fromkeys(keys, ""), **filters})
+        return tuple(StudyRecord(*(text_of(one, key) for key in keys)) for one in found)
+
+    def list_series(self, study: StudyRecord) -> tuple[SeriesRecord, ...]:
+        """List series, see StudyLister.
+
+        Parameters
+        ----------
+        study
+            Study.
+
+        Returns
+        -------
+        Series.
+        """
+        return tuple(self._series(study.study_uid, study.study_date))
+
     def _series(self, study_uid: str, study_date: str) -> list[SeriesRecord]:
-        keys = dict.fromkeys(
-            ("SeriesInstanceUID", "Modality", "SeriesDescription", "NumberOfSeriesRelatedInstances"), ""
-        )
-        return [
-            SeriesRecord(
-                study_uid,
-                _text(series, "SeriesInstanceUID"),
-                _text(series, "Modality"),
-                _count(_text(series, "NumberOfSeriesRelatedInstances")),
-                _text(series, "SeriesDescription"),
-                study_date,
-            )
-            for series in self._ask("SERIES", {"StudyInstanceUID": study_uid, **keys})
-        ]
+        found = self._ask("SERIES", {"StudyInstanceUID": study_uid, **dict.fromkeys(SERIES_KEYWORDS, "")})
+        return [series_record(study_uid, study_date, partial(text_of, series)) for series in found]
 
     def _ask(self, level: str, keys: dict[str, str]) -> list[Dataset]:
         """Ask one question on an association of its own.
@@ -122,13 +150,13 @@ class DimseSource:
         A second question at once on the same association is answered "nothing found" about once in a hundred times
         (pynetdicom 3.0.4 with Orthanc 1.10.1), which would be believed.
         """
-        identifier = _identifier(level, {"StudyDate": "", **keys} if level == "STUDY" else keys)
+        identifier = identifier_of(level, {"StudyDate": "", **keys} if level == "STUDY" else keys)
         found: list[Dataset] = []
         with self._association([_context(FIND)]) as association:
             try:
                 for code, answer in self._statuses(association.send_c_find(identifier, FIND)):
                     if code in PENDING:
-                        found.append(_readable(answer, self._pacs.name))
+                        found.append(readable(answer, self._pacs.name))
             except PacsError as error:
                 if error.code != "PACS_BROKEN" or found:
                     raise
@@ -153,13 +181,13 @@ class DimseSource:
             roles.append(role)
         handlers = [(evt.EVT_C_STORE, receiver)]
         with self._association(contexts, roles, handlers) as association:
-            identifier = _series_identifier(record)
+            identifier = series_identifier(record)
             self._drain(association.send_c_get(identifier, GET), receiver, association)
 
     def _move(self, record: SeriesRecord, spool: Spool) -> None:
         receiver = Receiver(spool, addresses_of(self._pacs.host))
         with storage_service(self._pacs, receiver), self._association([_context(MOVE)]) as association:
-            answers = association.send_c_move(_series_identifier(record), self._pacs.calling_aet, MOVE)
+            answers = association.send_c_move(series_identifier(record), self._pacs.calling_aet, MOVE)
             self._drain(answers, receiver, association)
 
     def _drain(self, answers: Iterable[Any], receiver: Receiver, association: Any) -> None:
@@ -257,35 +285,3 @@ def _context(syntax: str, transfer: str = "") -> Any:
     from pynetdicom import build_context
 
     return build_context(syntax, transfer or None)
-
-
-def _series_identifier(record: SeriesRecord) -> Dataset:
-    return _identifier("SERIES", {"StudyInstanceUID": record.study_uid, "SeriesInstanceUID": record.series_uid})
-
-
-def _identifier(level: str, keys: dict[str, str]) -> Dataset:
-    identifier = Dataset()
-    identifier.QueryRetrieveLevel = level
-    if any(not value.isascii() for value in keys.values()):
-        identifier.SpecificCharacterSet = "ISO_IR 192"
-    for keyword, value in keys.items():
-        setattr(identifier, keyword, value or None if keyword.startswith("Number") else value)
-    return identifier
-
-
-def _readable(answer: Dataset | None, name: str) -> Dataset:
-    if answer is None:
-        raise PacsError(f"PACS {name} sends an answer that cannot be read; try again", code="PACS_ANSWER")
-    return answer
-
-
-def _text(found: Dataset, keyword: str) -> str:
-    try:
-        value = found.get(keyword)
-    except Exception:
-        return ""
-    return "" if value is None else str(value).strip()
-
-
-def _count(text: str) -> int | None:
-    return int(text) if text.isdecimal() else None

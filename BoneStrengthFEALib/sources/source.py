@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -77,6 +77,8 @@ class SeriesRecord:
         Series description.
     study_date
         YYYYMMDD or empty.
+    protocol, body_part, station
+        Protocol name, body part and station name where the source tells.
     """
 
     study_uid: str = field(repr=False)
@@ -85,11 +87,98 @@ class SeriesRecord:
     images: int | None = None
     description: str = ""
     study_date: str = ""
+    protocol: str = ""
+    body_part: str = ""
+    station: str = ""
 
     def __post_init__(self) -> None:
         """Refuse UIDs that are none: they become parts of addresses."""
         if not (is_uid(self.study_uid) and is_uid(self.series_uid)):
             raise PacsError("the source lists a series with a malformed UID; it cannot be fetched", code="BAD_UID")
+
+
+SERIES_KEYWORDS = (
+    *("SeriesInstanceUID", "Modality", "SeriesDescription", "NumberOfSeriesRelatedInstances"),
+    *("ProtocolName", "BodyPartExamined", "StationName"),
+)
+"""What is asked of a series."""
+
+
+def series_record(study_uid: str, study_date: str, text: Callable[[str], str]) -> SeriesRecord:
+    """One series from an archive's answer.
+
+    Parameters
+    ----------
+    study_uid, study_date
+        Its study.
+    text
+        Gives the value of a DICOM keyword, empty when it is missing.
+
+    Returns
+    -------
+    The record.
+    """
+    count = text("NumberOfSeriesRelatedInstances")
+    return SeriesRecord(
+        study_uid,
+        text("SeriesInstanceUID"),
+        text("Modality"),
+        int(count) if count.isdecimal() else None,
+        text("SeriesDescription"),
+        study_date,
+        text("ProtocolName"),
+        text("BodyPartExamined"),
+        text("StationName"),
+    )
+
+
+@dataclass(frozen=True)
+class StudyRecord:
+    """One study as an archive lists it.
+
+    Parameters
+    ----------
+    study_uid
+        Its UID.
+    study_date
+        YYYYMMDD or empty.
+    description
+        Study description.
+    """
+
+    study_uid: str = field(repr=False)
+    study_date: str = ""
+    description: str = ""
+
+
+class StudyLister(Protocol):
+    """An archive that can be asked what is new."""
+
+    def list_studies(self, filters: Mapping[str, str]) -> tuple[StudyRecord, ...]:
+        """List studies.
+
+        Parameters
+        ----------
+        filters
+            DICOM keyword to value, for example StudyDate to a range; archives may ignore some.
+
+        Returns
+        -------
+        Studies.
+        """
+
+    def list_series(self, study: StudyRecord) -> tuple[SeriesRecord, ...]:
+        """List the series of a study.
+
+        Parameters
+        ----------
+        study
+            Study.
+
+        Returns
+        -------
+        Series of any modality.
+        """
 
 
 class ImageSource(Protocol):

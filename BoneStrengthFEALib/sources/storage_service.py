@@ -15,7 +15,10 @@ from BoneStrengthFEALib.pacs_settings import DimsePacs, TlsSettings
 from BoneStrengthFEALib.sources.spool import Spool
 
 SUCCESS, OUT_OF_RESOURCES, NOT_AUTHORIZED = 0x0000, 0xA700, 0x0124
-CLASSES = (CT, *ENHANCED_CT)
+SEGMENTATION = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
+STRUCTURES = "1.2.840.10008.5.1.4.1.1.481.3"
+"""Contours of radiotherapy planning (RTSTRUCT)."""
+CLASSES = (CT, *ENHANCED_CT, *SEGMENTATION, STRUCTURES)
 SYNTAXES = (*NATIVE, *COMPRESSED)
 """Deflated and lossy syntaxes are not offered: the gate would refuse them."""
 MOST_ASSOCIATIONS = 4

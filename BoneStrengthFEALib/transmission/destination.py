@@ -106,7 +106,7 @@ def sop_uid(path: Path) -> str:
 
 
 def _by_stow(pacs: DicomWebPacs, files: Sequence[Path]) -> str:
-    from BoneStrengthFEALib.sources.dicomweb import open_session, translated
+    from BoneStrengthFEALib.sources.web_session import open_session, translated
 
     boundary = uuid.uuid4().hex
     parts = []
@@ -192,7 +192,7 @@ def _store(association: Any, one: Any, pacs: DimsePacs, number: int) -> None:
 
 
 def _to_fhir(pacs: DicomWebPacs, files: Sequence[Path]) -> str:
-    from BoneStrengthFEALib.sources.dicomweb import open_session, translated
+    from BoneStrengthFEALib.sources.web_session import open_session, translated
 
     with open_session(pacs, secret_of(pacs)) as session, translated(pacs.name):
         for path in files:
