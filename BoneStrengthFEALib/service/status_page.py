@@ -60,6 +60,11 @@ def serve(service: Service, port: int) -> ThreadingHTTPServer:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            # a page elsewhere that has our address under its name must not read this
+            host = self.headers.get("Host", "").rpartition(":")[0] or self.headers.get("Host", "")
+            if host not in ("127.0.0.1", "localhost"):
+                self.send_error(421)
+                return
             content = page(service).encode("utf-8")
             self.send_response(200 if self.path == "/" else 404)
             self.send_header("Content-Type", "text/html; charset=utf-8")

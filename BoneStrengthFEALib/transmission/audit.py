@@ -11,9 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from BoneStrengthFEALib.atomic_files import write_text
 from BoneStrengthFEALib.errors import OutputError
 
 FILE = "audit.jsonl"
+HEAD = "audit.head.json"
+"""Length of the trail and hash of its last line: what a chain alone cannot show is that its end was cut off."""
 START = "0" * 64
 
 
@@ -28,6 +31,7 @@ class AuditTrail:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
+        self.head = folder / HEAD
 
     def append(self, event: str, **facts: Any) -> None:
         """Add a line and force it to the disk.
@@ -53,6 +57,9 @@ class AuditTrail:
                 stream.write((("" if whole else "\n") + text + "\n").encode("utf-8"))
                 stream.flush()
                 os.fsync(stream.fileno())
+                size = stream.tell()
+            head = {"bytes": size, "last": hashlib.sha256(text.encode("utf-8")).hexdigest()}
+            write_text(self.head, json.dumps(head))
         except OSError as error:
             raise OutputError(f"cannot write the audit trail: {error.strerror}; nothing was sent") from error
 
@@ -77,8 +84,25 @@ class AuditTrail:
 
         Returns
         -------
-        False when a line was changed, removed or put in between.
+        False when a line was changed, removed or put in between, or the end was cut off.
         """
+        return self._holds_its_head() and self._is_chain()
+
+    def _holds_its_head(self) -> bool:
+        """Whether the trail reaches as far as it once did; a crash may leave it one line longer than its head says."""
+        if not self.head.exists():
+            # trails of earlier versions have no head
+            return True
+        try:
+            head = json.loads(self.head.read_text(encoding="utf-8"))
+            size, last = int(head["bytes"]), str(head["last"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+        content = self.path.read_bytes() if self.path.exists() else b""
+        lines = [raw for raw in content[:size].split(b"\n") if raw]
+        return len(content) >= size and bool(lines) and hashlib.sha256(lines[-1]).hexdigest() == last
+
+    def _is_chain(self) -> bool:
         before = START
         raw_lines = self.path.read_bytes().split(b"\n") if self.path.exists() else []
         for raw in filter(None, raw_lines):

@@ -192,18 +192,7 @@ def _store(association: Any, one: Any, pacs: DimsePacs, number: int) -> None:
 
 
 def _to_fhir(pacs: DicomWebPacs, files: Sequence[Path]) -> str:
-    from BoneStrengthFEALib.sources.web_session import open_session, translated
+    from BoneStrengthFEALib.transmission.fhir_server import post_bundle
 
-    with open_session(pacs, secret_of(pacs)) as session, translated(pacs.name):
-        for path in files:
-            answer = session.post(
-                pacs.url.rstrip("/"),
-                data=path.read_bytes(),
-                headers={"Content-Type": "application/fhir+json", "Accept": "application/fhir+json"},
-                timeout=pacs.timeout_s,
-                allow_redirects=False,
-            )
-            answer.raise_for_status()
-            if answer.status_code not in (200, 201):
-                raise PacsError(f"FHIR server {pacs.name} answers HTTP {answer.status_code}", "PACS_ANSWER")
-    return f"HTTP {answer.status_code}, {len(files)} bundles"
+    answers = [post_bundle(pacs, path.read_bytes()) for path in files]
+    return f"{len(files)} bundles: {'; '.join(answers)}"

@@ -94,6 +94,8 @@ class Outbox:
                 return known
             names = tuple(f"{n:03d}_{path.name}" for n, path in enumerate(chosen))
             entry = Entry(key, destination, names, hashes, str(result_folder.resolve()), _now())
+            # a parcel given up before would be taken for one whose move to "dropped" was cut short
+            shutil.rmtree(self.folder / DROPPED / key, ignore_errors=True)
             self._place(entry, chosen)
             self._once("queued", entry)
         return entry
