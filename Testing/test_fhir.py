@@ -64,6 +64,13 @@ def test_bundle_says_the_numbers_and_refers_inside_itself(tmp_path: Path) -> Non
     density = next(r for r in resources if "trabecular" in r.get("code", {}).get("text", "").lower())
     assert density["valueQuantity"]["value"] == 86.34
     assert density["component"][0]["valueQuantity"]["value"] == 4.25
+    stiff = next(r for r in resources if r.get("code", {}).get("text") == "L1: Stiffness")
+    assert stiff["valueQuantity"] == {
+        "value": 13487.7,
+        "unit": "N/mm",
+        "system": "http://unitsofmeasure.org",
+        "code": "N/mm",
+    }
     known = {entry["fullUrl"] for entry in made["entry"]}
     text = json.dumps(made)
     used = {part.split('"')[0] for part in text.split('"reference": "')[1:]}

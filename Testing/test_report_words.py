@@ -57,7 +57,7 @@ def test_german_report_and_its_fhir_conclusion_are_german(tmp_path: Path) -> Non
     german = ReportOptions("de", exam_of(results))
     text = text_of(write_pdf(results, tmp_path, german))
     html = write_html(results, tmp_path, german).read_text(encoding="utf-8")
-    line = translate("headline_no_class", "de")
+    line = translate("headline_strength_class", "de", classes="L1 brüchig")
     for wanted in ("brüchig", "Bruchlast", "geringe Knochenmasse", "Kein Medizinprodukt", "Änderung seit"):
         assert wanted in html
         assert wanted in text

@@ -103,7 +103,7 @@ def bundle(results: StudyResults, pdf: bytes, final: bool = False, options: Repo
     }
     if study:
         shared["derivedFrom"] = [{"reference": refs["study"]}]
-    observations = [_observation(results, site, item, shared) for site in results.sites for item in _items(site)]
+    observations = [_observation(results, site, item, shared) for site in _sites(results) for item in _items(site)]
     entries = [("patient", patient), ("device", device), *([("study", study)] if study else [])]
     named = [(f"observation-{n}", resource) for n, resource in enumerate(o for o in observations if o)]
     report = _report(results, pdf, status, refs, [_urn(key, name) for name, _ in named])
@@ -122,7 +122,16 @@ def bundle(results: StudyResults, pdf: bytes, final: bool = False, options: Repo
 
 
 def _items(site: SiteResult) -> list[Strength | Measure | RiskLine]:
-    return [*site.strengths, *site.bmd, *site.risk]
+    stiff = [
+        Measure("stiffness", "Stiffness", s.stiffness_n_per_mm, "N/mm", source=s.source) for s in site.strengths[:1]
+    ]
+    return [*site.strengths, *stiff, *site.bmd, *site.risk]
+
+
+def _sites(results: StudyResults) -> list[SiteResult]:
+    """Bones, and the spine as a whole when something was measured over several of them."""
+    whole = [SiteResult("spine", "spine", "", "", 0, bmd=results.measures)] if results.measures else []
+    return [*results.sites, *whole]
 
 
 def _key(results: StudyResults) -> str:
@@ -249,6 +258,7 @@ def _body_site(site: SiteResult) -> Resource:
         "femur": "71341001",
         "radius": "62413002",
         "tibia": "12611008",
+        "spine": "421060004",
         "vertebra": VERTEBRAE.get(site.level, "51282000"),
     }
     return {"coding": [{"system": SNOMED, "code": codes.get(site.site, "3138006")}], "text": site.name}

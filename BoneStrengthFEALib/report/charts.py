@@ -202,8 +202,9 @@ def threshold_bar(value: float, row: CutOff, say: Words) -> Drawing:
     -------
     Drawing.
     """
-    bottom = min(0.0, 1.5 * row.low_limit, value)
-    top = max(row.normal_limit + max(0.4 * abs(row.normal_limit), 1.0), value + 0.1 * abs(value))
+    between = row.normal_limit - row.low_limit
+    bottom = min(row.low_limit - 1.4 * between, value - 0.2 * between)
+    top = max(row.normal_limit + 1.4 * between, value + 0.2 * between)
     edges = [bottom, row.low_limit, row.normal_limit, top]
 
     def place(number: float) -> float:

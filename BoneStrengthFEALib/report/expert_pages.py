@@ -39,7 +39,7 @@ def expert_pages(results: StudyResults, say: Words) -> list[Section]:
     rows, kinds = merged_rows(reports_of(results, say), say)
     if rows:
         keys = ("check", "found", "expected", "what_to_do")
-        table = Table(("", *(say(key) for key in keys)), rows, (1.2, 3.4, 6, 4.2, 5), kinds, True)
+        table = Table(("", *(say(key) for key in keys)), rows, (1.8, 3.4, 5.8, 4.1, 4.9), kinds, True)
         sections.append(Section(say("all_checks"), (table,)))
     sections += _references(sources, say)
     record = tuple((name.replace("_", " "), text) for name, text in results.provenance.items())
@@ -152,7 +152,7 @@ def _models(sites: Sequence[SiteResult], sources: Mapping[str, int], say: Words)
     if not rows:
         return []
     keys = ("bone", "law", "load_case", "voxel", "size", "elements", "solver", "material")
-    table = Table(tuple(say(key) for key in keys), tuple(rows), (1.3, 2.6, 3.2, 1.5, 2.6, 1.7, 3.6, 3.2), dense=True)
+    table = Table(tuple(say(key) for key in keys), tuple(rows), (2, 2.6, 3.2, 1.5, 2.6, 1.7, 3.2, 3), dense=True)
     return [Section(say("model"), (table,))]
 
 

@@ -215,7 +215,7 @@ def _attention(results: StudyResults, say: Words) -> list[Section]:
         return []
     shown = [(row[0], row[1], row[2], row[4]) for row in rows[:ATTENTION_SHOWN]]
     columns = ("", say("check"), say("found"), say("what_to_do"))
-    blocks: list[Block] = [Table(columns, tuple(shown), (1.2, 3.4, 5.5, 6), kinds[:ATTENTION_SHOWN], True)]
+    blocks: list[Block] = [Table(columns, tuple(shown), (1.7, 3.4, 5.3, 5.7), kinds[:ATTENTION_SHOWN], True)]
     if len(rows) > ATTENTION_SHOWN:
         blocks.append(Paragraph(say("more_below", count=len(rows) - ATTENTION_SHOWN), "fine"))
     return [Section(say("attention"), tuple(blocks))]

@@ -25,6 +25,10 @@ def headline(results: StudyResults, say: Words | None = None) -> str:
     if not loads:
         return say("headline_density" if any(site.bmd for site in results.sites) else "headline_refused")
     strengths = say("headline_strength", loads=", ".join(loads))
+    classes = [(s.name, line.classification) for s in results.sites for line in s.risk if line.unit == "N"]
+    if results.risk is None and classes:
+        named = ", ".join(f"{bone} {say.text(name)}" for bone, name in classes)
+        return f"{strengths} {say('headline_strength_class', classes=named)}"
     if results.risk is None:
         return f"{strengths} {say('headline_no_class')}"
     key = "headline_class" if any(site.risk for site in results.sites) else "headline_class_density"
