@@ -9,11 +9,11 @@ import math
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from BoneStrengthFEALib.atomic_files import write_text
 from BoneStrengthFEALib.dicom_out.codes import VERTEBRAE
 from BoneStrengthFEALib.dicom_out.origin import NAMESPACE
+from BoneStrengthFEALib.fhir.resources import Resource, device_resource, patient_resource, study_resource
 from BoneStrengthFEALib.measure import Measure
 from BoneStrengthFEALib.measure_codes import SCHEME, short_code
 from BoneStrengthFEALib.report import words
@@ -25,16 +25,8 @@ from BoneStrengthFEALib.strength_record import Strength
 
 FILE_NAME = "fhir_bundle.json"
 CODE_SYSTEM = f"https://bonestrengthfea.org/codes/{SCHEME}"
-UCUM, SNOMED, LOINC, DICOM_UID = (
-    "http://unitsofmeasure.org",
-    "http://snomed.info/sct",
-    "http://loinc.org",
-    "urn:dicom:uid",
-)
+UCUM, SNOMED, LOINC = "http://unitsofmeasure.org", "http://snomed.info/sct", "http://loinc.org"
 CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
-SEX = {"F": "female", "M": "male", "O": "other", "": "unknown"}
-
-Resource = dict[str, Any]
 
 
 def write_bundle(
@@ -91,9 +83,9 @@ def bundle(results: StudyResults, pdf: bytes, final: bool = False, options: Repo
     """
     status = "final" if final else "preliminary"
     key = _key(results)
-    patient = _patient(results)
-    device = _device(results)
-    study = _study(results)
+    patient = patient_resource(results)
+    device = device_resource(results)
+    study = study_resource(results)
     refs = {name: _urn(key, name) for name in ("patient", "device", "study", "report")}
     shared: Resource = {
         "status": status,
@@ -166,50 +158,6 @@ def _entry(key: str, name: str, resource: Resource, status: str) -> Resource:
 def _linked(resource: Resource, refs: Mapping[str, str]) -> Resource:
     if resource["resourceType"] == "ImagingStudy":
         return {**resource, "subject": {"reference": refs["patient"]}}
-    return resource
-
-
-def _patient(results: StudyResults) -> Resource:
-    person = results.acquisition.subject
-    resource: Resource = {"resourceType": "Patient", "gender": SEX.get(person.sex.value, "unknown")}
-    if person.patient_id:
-        resource["identifier"] = [{"value": person.patient_id}]
-    if person.name:
-        family, _, given = person.name.split("=")[0].partition("^")
-        parts = [part for part in given.split("^") if part]
-        resource["name"] = [{"text": words.person_name(person.name), **({"family": family} if family else {})}]
-        if parts:
-            resource["name"][0]["given"] = parts
-    born = words.date(person.birth_date)
-    if len(born) == 10:
-        resource["birthDate"] = born
-    return resource
-
-
-def _device(results: StudyResults) -> Resource:
-    return {
-        "resourceType": "Device",
-        "deviceName": [{"name": "BoneStrengthFEA", "type": "model-name"}],
-        "type": {"text": "Finite-element bone strength software. " + DISCLAIMER},
-        "version": [{"value": results.provenance.get("software", "BoneStrengthFEA")}],
-    }
-
-
-def _study(results: StudyResults) -> Resource | None:
-    exam = results.acquisition
-    if not exam.study_uid:
-        return None
-    identifiers: list[Resource] = [{"system": DICOM_UID, "value": f"urn:oid:{exam.study_uid}"}]
-    if exam.accession_number:
-        coding = {"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "ACSN"}
-        identifiers.append({"type": {"coding": [coding]}, "value": exam.accession_number})
-    modality = {"system": "http://dicom.nema.org/resources/ontology/DCM", "code": "CT"}
-    resource: Resource = {"resourceType": "ImagingStudy", "identifier": identifiers, "status": "available"}
-    if len(words.date(exam.study_date)) == 10:
-        resource["started"] = words.date(exam.study_date)
-    if exam.study_description:
-        resource["description"] = exam.study_description
-    resource["series"] = [{"uid": exam.series_uid, "modality": modality}]
     return resource
 
 
