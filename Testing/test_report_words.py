@@ -78,6 +78,7 @@ def test_both_writings_of_a_name() -> None:
 def test_hebrew_and_arabic_are_turned_and_joined() -> None:
     assert visual("ABC 12") == "ABC 12"
     assert visual("שלום x") == "םולש x"
+    assert visual("(כהן, דוד)") == "(דוד ,ןהכ)"
     # beh, alef, beh: initial, final after a joining letter, isolated after one that does not join onward
     assert visual("باب") == "\ufe8f\ufe8e\ufe91"
     # lam and alef become one sign, which joins to the right alone

@@ -16,7 +16,8 @@ from BoneStrengthFEALib.report.view import Block, Facts, Figures, Paragraph, Pic
 from BoneStrengthFEALib.results import StudyResults
 
 FILE_NAME = "report.pdf"
-MARGIN = 35.0
+MARGIN, PADDING = 35.0, 6.0
+"""Of the page, and of the frame in it [pt]."""
 ROOM_BELOW_HEADING = 80.0
 """Height that must be left on a page for a heading and the first lines below it [pt]."""
 SOFT, RULE = "#5b6875", "#d5dbe1"
@@ -181,9 +182,9 @@ def _table(table: Table) -> Any:
 def _footer(view: View) -> Any:
     def draw(canvas: Any, document: Any) -> None:
         canvas.setFont(BOLD, 6.5)
-        canvas.drawString(MARGIN, 26, view.warning)
+        canvas.drawString(MARGIN + PADDING, 26, view.warning)
         canvas.setFont(REGULAR, 6.5)
-        canvas.drawString(MARGIN, 16, view.footer)
-        canvas.drawRightString(MARGIN + WIDTH, 16, f"{view.page_word} {document.page}")
+        canvas.drawString(MARGIN + PADDING, 16, view.footer)
+        canvas.drawRightString(MARGIN + PADDING + WIDTH, 16, f"{view.page_word} {document.page}")
 
     return draw

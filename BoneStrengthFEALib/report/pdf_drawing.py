@@ -9,8 +9,8 @@ from BoneStrengthFEALib.report.drawing import Disc, Drawing, Label, Shape
 from BoneStrengthFEALib.report.pdf_text import BOLD, REGULAR, paragraph
 from BoneStrengthFEALib.report.view import Figures, Pictures
 
-WIDTH = 525.0
-"""Width of the text on A4 [pt]."""
+WIDTH = 513.0
+"""Width of the text on A4, as wide as paragraphs are [pt]."""
 CAPTION = 6.2
 
 

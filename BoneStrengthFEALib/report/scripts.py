@@ -7,7 +7,8 @@ import re
 import unicodedata
 
 FORMS = ("isolated", "final", "initial", "medial")
-RIGHT_TO_LEFT = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff][\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff ]*")
+_LETTER = r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]"
+RIGHT_TO_LEFT = re.compile(rf"{_LETTER}(?:(?:{_LETTER}|[ ,.'-])*{_LETTER})?")
 NEEDS_SHAPING = re.compile(r"[\u0900-\u0dff\u0f00-\u109f\u1780-\u17ff]")
 """Indic scripts, Tibetan, Myanmar and Khmer: letters change places and shapes when written."""
 
@@ -44,15 +45,13 @@ def script_name(character: str) -> str:
 
 
 def _turned(run: str) -> str:
-    core = run.rstrip()
-    joined = _joined(core)
     clusters: list[str] = []
-    for character in joined:
+    for character in _joined(run):
         if clusters and unicodedata.combining(character):
             clusters[-1] += character
         else:
             clusters.append(character)
-    return "".join(reversed(clusters)) + run[len(core) :]
+    return "".join(reversed(clusters))
 
 
 def _joined(text: str) -> str:
