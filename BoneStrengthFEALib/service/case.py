@@ -34,6 +34,10 @@ class ServiceCase:
         Last words of the run.
     utc
         When the state was written.
+    study_uid, study_date
+        Study in the archive, kept in the private state file only.
+    search
+        Place of its search in the configuration; -1 when it was not found by one.
     """
 
     key: str
@@ -43,6 +47,9 @@ class ServiceCase:
     attempts: int = 0
     message: str = ""
     utc: str = ""
+    study_uid: str = ""
+    study_date: str = ""
+    search: int = -1
 
 
 def save(case: ServiceCase, folder: Path) -> ServiceCase:

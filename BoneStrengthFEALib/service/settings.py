@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from BoneStrengthFEALib.errors import InputError
+from BoneStrengthFEALib.pacs_settings import read_pacs
+from BoneStrengthFEALib.service.search import Search
 from BoneStrengthFEALib.table_files import read_table, table_to
 from BoneStrengthFEALib.transmission.destination import check_destination
 
@@ -41,6 +43,8 @@ class ServiceSettings:
         Port of the status page on this machine alone; 0 for none.
     attempts
         How often a case that failed without a verdict is tried.
+    search
+        Archives asked for new studies; their labels are the DICOM SEG of the study.
     """
 
     home: str
@@ -55,11 +59,12 @@ class ServiceSettings:
     poll_s: float = 5.0
     port: int = 0
     attempts: int = 3
+    search: tuple[Search, ...] = ()
 
     def __post_init__(self) -> None:
         """Check that there is something to watch and somewhere to send."""
-        if not self.incoming and not self.worklist:
-            raise InputError("the service watches nothing: set incoming (a folder) or worklist (with pacs)")
+        if not self.incoming and not self.worklist and not self.search:
+            raise InputError("the service watches nothing: set incoming (a folder), worklist (with pacs) or [[search]]")
         if self.worklist and not self.pacs:
             raise InputError("a worklist needs pacs, the connection its examinations are fetched from")
         if self.worklist and "{name}" not in self.labels:
@@ -68,6 +73,8 @@ class ServiceSettings:
             raise InputError("settle_s, poll_s, port or attempts are out of range")
         for text in self.destinations:
             check_destination(text, self.connections)
+        for search in self.search:
+            read_pacs(search.pacs, self.connections)
 
     @property
     def connections(self) -> Path | None:
@@ -100,4 +107,6 @@ def read_service(path: Path) -> ServiceSettings:
     try:
         return table_to(ServiceSettings, table, "service")
     except TypeError as error:
-        raise InputError(f"{path.name} is incomplete: home, destinations and run are needed") from error
+        raise InputError(
+            f"{path.name} is incomplete: home, destinations and run are needed, and pacs in a search"
+        ) from error
