@@ -91,6 +91,7 @@ def _frames(study: Study, settings: Settings, arguments: argparse.Namespace, pro
 
 def _all(study: Study, settings: Settings, arguments: argparse.Namespace, progress: ProgressCallback) -> None:
     from BoneStrengthFEALib import pipeline
+    from BoneStrengthFEALib.cli.report_arguments import report_options
     from BoneStrengthFEALib.outcome_files import write_outcome
     from BoneStrengthFEALib.scene_files import objects_possible, write_scene
     from BoneStrengthFEALib.service_record import earlier_runs
@@ -100,7 +101,8 @@ def _all(study: Study, settings: Settings, arguments: argparse.Namespace, progre
     with filling(arguments.out, arguments.overwrite) as folder:
         progress("writing results", 0.0)
         dicom = arguments.dicom or objects_possible(study)
-        results = write_outcome(study, outcome, folder, arguments.images, dicom, runs)
+        options = report_options(arguments, outcome.results)
+        results = write_outcome(study, outcome, folder, arguments.images, dicom, runs, options)
         write_scene(outcome, folder)
     print_results(results, arguments.out)
 
