@@ -10,6 +10,8 @@ import time
 
 POLL_SECONDS = 1.0
 EXIT_ORPHANED = 130
+PARENT_VARIABLE = "BONESTRENGTHFEA_PARENT"
+"""Process id a command line ends with, set by programs that start it."""
 _STILL_ACTIVE = 259
 _QUERY_LIMITED_INFORMATION = 0x1000
 

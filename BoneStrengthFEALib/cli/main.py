@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from types import ModuleType
 
 from BoneStrengthFEALib.errors import BoneStrengthError, CancelledError, InputError, RefusedError
+from BoneStrengthFEALib.parent_watch import PARENT_VARIABLE, watch
 from BoneStrengthFEALib.privacy import Redaction
 from BoneStrengthFEALib.version import __version__
 
@@ -99,6 +101,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     0 well done, 1 refused or failed with words, 2 wrong usage, 130 cancelled.
     """
     arguments = build_parser().parse_args(argv)
+    if os.environ.get(PARENT_VARIABLE, "").isdecimal():
+        watch(int(os.environ[PARENT_VARIABLE]))
     log = logging.StreamHandler()
     log.addFilter(Redaction())
     logging.basicConfig(level=logging.WARNING, handlers=[log])

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from BoneStrengthFEALib.atomic_files import make_folder
 from BoneStrengthFEALib.errors import BoneStrengthError, DependencyError, InputError, PacsError
+from BoneStrengthFEALib.parent_watch import PARENT_VARIABLE
 from BoneStrengthFEALib.privacy import case_key, site_salt
 from BoneStrengthFEALib.results_reading import read_results
 from BoneStrengthFEALib.service import case as states
@@ -229,7 +230,7 @@ class Service:
             text=True,
             encoding="utf-8",
             errors="replace",
-            env={**os.environ, "PYTHONPATH": path, "PYTHONIOENCODING": "utf-8"},
+            env={**os.environ, "PYTHONPATH": path, "PYTHONIOENCODING": "utf-8", PARENT_VARIABLE: str(os.getpid())},
         )
         assert process.stdin is not None
         assert process.stdout is not None
