@@ -115,3 +115,25 @@ def test_wrong_searches_are_refused(tmp_path: Path, search: dict[str, object]) -
     (tmp_path / "service.json").write_text(json.dumps(table), encoding="utf-8")
     with pytest.raises(InputError):
         read_service(tmp_path / "service.json")
+
+
+@pytest.mark.server
+@pytest.mark.filterwarnings("ignore")
+def test_density_of_a_hip_straight_from_the_archive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference_data: Path
+) -> None:
+    """Command bmd fetches its CT as run does, with the same numbers as from the folder."""
+    monkeypatch.setenv("BONESTRENGTHFEA_SECRET_WEB", "secret")
+    hip = reference_data / "hip_sts044"
+    labels = ["--labels", str(hip / "femur_right_mask.nii.gz"), "--label", "1", *RUN[2:]]
+    options = [*labels, *(part for one in SET for part in ("--set", one))]
+    study = str(pydicom.dcmread(next((hip / "dicom").iterdir())).StudyInstanceUID)
+    with orthanc(tmp_path / "orthanc") as server:
+        server.store(hip / "dicom")
+        file = pacs_file(tmp_path / "pacs.json", DicomWebPacs("web", f"{server.rest}/dicom-web", "basic", "tester"))
+        source = ["pacs:web", "--study", study, "--pacs-file", str(file)]
+        assert main(["bmd", *source, *options, "--out", str(tmp_path / "archive")]) == 0
+    assert main(["bmd", str(hip / "dicom"), *options, "--out", str(tmp_path / "folder")]) == 0
+    one, two = (read_results(tmp_path / name).sites[0].bmd for name in ("archive", "folder"))
+    assert [(m.id, m.value) for m in one] == [(m.id, m.value) for m in two]
+    assert len(one) > 1
