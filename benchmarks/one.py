@@ -97,7 +97,7 @@ def calculix(model: FeModel, tolerance: float) -> dict[str, float]:
 def _assembled(model: FeModel, run: Callable[..., Any]) -> dict[str, float]:
     began, count = time.perf_counter(), [0]
     system = build_system(model, Team(1), "numpy")
-    matrix, given = system.operator.matrix, system.constraints.given_mm.ravel()  # type: ignore[union-attr]
+    matrix, given = system.operator.matrix, system.constraints.given_mm()  # type: ignore[union-attr]
     free = np.flatnonzero(~system.constraints.fixed.ravel())
     right = -(matrix @ given)[free]
     u = given.copy()

@@ -78,9 +78,10 @@ class Equilibrium:
         """
         u = np.zeros((self.system.mesh.nodes.size, 3))
         self.points.internal_forces(u)
-        u += factor * self.system.constraints.given_mm.reshape(-1, 3)
+        u += factor * self.system.constraints.given_mm().reshape(-1, 3)
         tangent = self.points.tangent()
-        residual = factor * self.system.constraints.force_n.reshape(-1, 3) - tangent.apply(u)
+        residual = -tangent.apply(u)
+        self.system.constraints.add_forces(residual.reshape(-1), factor)
         self._project(residual)
         step, count = correction(
             tangent,
@@ -161,13 +162,15 @@ class Equilibrium:
 
     def _residual(self, u: FloatArray, factor: float) -> tuple[FloatArray, FloatArray, float]:
         self.check()
-        support = self.points.internal_forces(u) - factor * self.system.constraints.force_n.reshape(-1, 3)
+        support = self.points.internal_forces(u)
+        self.system.constraints.add_forces(support.reshape(-1), -factor)
         residual = -support
         self._project(residual)
         held = support + residual
         reaction = float(np.sqrt(self._dot(held, held)))
-        if self.system.constraints.force_n.any():
-            reaction = max(reaction, factor * float(np.linalg.norm(self.system.constraints.force_n)))
+        applied = self.system.constraints.forces[1]
+        if applied.size:
+            reaction = max(reaction, factor * float(np.linalg.norm(applied)))
         return residual, support, float(np.sqrt(self._dot(residual, residual))) / max(reaction, 1e-300)
 
     def _dot(self, a: FloatArray, b: FloatArray) -> float:

@@ -49,10 +49,10 @@ class Constraints:
     ----------
     fixed
         (3 n,) bool, components with a prescribed value (including the given motion of platens without free modes).
-    given_mm
-        (3 n,) prescribed displacement, zero elsewhere [mm].
-    force_n
-        (3 n,) nodal forces [N].
+    given
+        (g,) component indices with a prescribed displacement other than zero, and its (g,) values [mm].
+    forces
+        (f,) component indices with a nodal force, and its (f,) values [N].
     planes
         Tied planes.
     sets
@@ -60,10 +60,38 @@ class Constraints:
     """
 
     fixed: npt.NDArray[np.bool_]
-    given_mm: FloatArray
-    force_n: FloatArray
+    given: tuple[NodeIds, FloatArray]
+    forces: tuple[NodeIds, FloatArray]
     planes: tuple[TiedPlane, ...]
     sets: dict[str, NodeIds]
+
+    def given_mm(self) -> FloatArray:
+        """The prescribed displacements, zero elsewhere.
+
+        Returns
+        -------
+        (3 n,) [mm], a new array.
+        """
+        full = np.zeros(self.fixed.size)
+        full[self.given[0]] = self.given[1]
+        return full
+
+    def add_forces(self, vector: FloatArray, factor: float = 1.0) -> FloatArray:
+        """Add a multiple of the nodal forces, in place.
+
+        Parameters
+        ----------
+        vector
+            (3 n,) forces [N]; changed.
+        factor
+            Multiple.
+
+        Returns
+        -------
+        The same array.
+        """
+        vector[self.forces[0]] += factor * self.forces[1]
+        return vector
 
     def project(self, vector: FloatArray) -> FloatArray:
         """Project onto the free displacements, in place.
@@ -118,7 +146,13 @@ def build_constraints(model: FeModel, mesh: Mesh) -> Constraints:
         np.add.at(force, dofs, values)
     planes = tuple(_tied_plane(model, mesh, platen) for platen in model.platens)
     _place_planes(planes, model, fixed, given, force)
-    return Constraints(fixed, given, force, planes, sets)
+    # kept sparse: two dense float64 vectors are a tenth of all memory of a solution
+    return Constraints(fixed, _nonzero(given), _nonzero(force), planes, sets)
+
+
+def _nonzero(dense: FloatArray) -> tuple[NodeIds, FloatArray]:
+    places = np.flatnonzero(dense)
+    return places, dense[places]
 
 
 def _dofs_and_values(

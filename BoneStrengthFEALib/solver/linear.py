@@ -183,7 +183,7 @@ class _Iteration:
 def _solve(
     system: System, precondition: Preconditioner, options: SolverOptions, team: Team, callback: ProgressCallback
 ) -> tuple[FloatArray, tuple[float, ...]]:
-    u = system.constraints.given_mm.reshape(-1, 3).copy()
+    u = system.constraints.given_mm().reshape(-1, 3)
     residual = _true_residual(system, u)
     initial = float(np.linalg.norm(residual))
     if initial == 0.0:
@@ -200,8 +200,8 @@ def _solve(
     if state.history[-1] > options.tolerance:
         raise ConvergenceError(
             f"the solver reached a relative residual of {state.history[-1]:.2e} after {len(state.history) - 1} "
-            f"iterations, {options.tolerance:.0e} was asked for; check that the boundary conditions hold the model, "
-            "or raise solver.max_iterations",
+            f"iterations, {options.tolerance:.0e} was asked for; check that the boundary conditions hold the model and "
+            "that no wide shell is one voxel thick (use smaller voxels), or raise solver.max_iterations",
             tuple(state.history),
         )
     callback(STAGE_SOLVE, 1.0)
@@ -213,14 +213,16 @@ def _log_fraction(residual: float, tolerance: float) -> float:
 
 
 def _true_residual(system: System, u: FloatArray) -> FloatArray:
-    residual = system.constraints.force_n.reshape(-1, 3) - system.operator.apply(u)
+    residual = system.operator.apply(u)
+    np.negative(residual, out=residual)
+    system.constraints.add_forces(residual.reshape(-1))
     system.constraints.project(residual.reshape(-1))
     return residual
 
 
 def _solution(system: System, u: FloatArray, history: tuple[float, ...], numbers: Mapping[str, float]) -> Solution:
     internal = system.operator.apply(u)
-    support = (internal - system.constraints.force_n.reshape(-1, 3)).ravel()
+    support = system.constraints.add_forces(internal.flatten(), -1.0)
     reactions: dict[str, FloatArray] = {}
     for name, dofs in system.constraints.sets.items():
         reactions[name] = np.bincount(dofs % 3, support[dofs], 3).astype(np.float64)
