@@ -241,7 +241,7 @@ def test_a_broken_transfer_goes_on_where_it_stopped(archive: Orthanc, tmp_path: 
 def test_a_transfer_that_always_breaks_leaves_nothing(archive: Orthanc, tmp_path: Path, way: str) -> None:
     record = only(source_of(archive, "web"))
     port = archive.http if way == "web" else archive.dicom
-    proxy = Proxy(port, break_after=(10**9, *[7000] * 50))
+    proxy = Proxy(port, break_after=(10**9, *[SLICE_BYTES - 240] * 50))
     if way == "web":
         source: ImageSource = DicomWebSource(archive.web(f"http://127.0.0.1:{proxy.port}/dicom-web"), "secret")
         source._session.headers["Connection"] = "close"
