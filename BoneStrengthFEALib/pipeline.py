@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from BoneStrengthFEALib import bmd, calibration, provenance, risk
+from BoneStrengthFEALib.class_guard import allows_classes, withhold_classes
 from BoneStrengthFEALib.errors import RefusedError
 from BoneStrengthFEALib.progress import ProgressCallback, no_progress
 from BoneStrengthFEALib.quality import QualityReport
@@ -132,7 +133,7 @@ def _results(
         refused.raise_if_refused()
         raise RefusedError("no bone could be analysed")
     mean = bmd.spine_mean({site.level: site.bmd for site in sites if site.level}, fitted.quantity)
-    return StudyResults(
+    results = StudyResults(
         acquisition=study.acquisition,
         calibration=fitted,
         sites=tuple(sites),
@@ -142,6 +143,7 @@ def _results(
         provenance=_provenance(study, settings),
         measures=() if mean is None else (mean,),
     )
+    return results if allows_classes(fitted) else withhold_classes(results)
 
 
 def calibrated(

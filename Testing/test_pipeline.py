@@ -21,8 +21,11 @@ from BoneStrengthFEALib.errors import BoneStrengthError, CancelledError, InputEr
 from BoneStrengthFEALib.image_files import read_volume, write_volume
 from BoneStrengthFEALib.label_map import LabelMap
 from BoneStrengthFEALib.output_folder import check_target
+from BoneStrengthFEALib.report.sentences import headline
+from BoneStrengthFEALib.results import SiteResult
 from BoneStrengthFEALib.settings import Settings, settings_from_dict
 from BoneStrengthFEALib.settings_override import override
+from BoneStrengthFEALib.strength_record import Strength
 from BoneStrengthFEALib.study import Study, Target
 from BoneStrengthFEALib.volume import Quantity, Volume
 
@@ -91,6 +94,25 @@ def test_sex_brings_classes_and_a_load_to_strength_ratio() -> None:
     assert measures["spine load-to-strength"].value == pytest.approx(2447 / force, abs=0.01)
     assert results.risk is not None
     assert results.risk.classification == "high risk"
+
+
+def test_no_class_from_a_calibration_without_bone_reference() -> None:
+    """Such a calibration reads bone tens of percent low; the same scan gets its class from another one."""
+    study = demo_study(("L1",)).with_subject(sex=Sex.FEMALE, weight_kg=65.0, height_m=1.60)
+    low = pipeline.measure(study).results
+    assert low.sites[0].bmd[0].value < 100
+    assert {m.classification for m in (*low.measures, *low.sites[0].bmd)} == {""}
+    assert low.risk is None
+    assert "withheld" in headline(dataclasses.replace(low, sites=(with_a_strength(low.sites[0]),)))
+    other = pipeline.measure(study, override(Settings(), ("calibration.method=internal-air-fat-muscle",))).results
+    assert other.sites[0].bmd[0].classification
+    assert other.measures[0].classification
+    assert other.risk is not None
+
+
+def with_a_strength(site: SiteResult) -> SiteResult:
+    strength = Strength("crawford2003", 2000.0, 9000.0, 25.0)
+    return dataclasses.replace(site, strengths=(strength,))
 
 
 def test_a_body_label_replaces_the_search_for_the_body() -> None:

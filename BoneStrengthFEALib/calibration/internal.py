@@ -203,8 +203,8 @@ def _no_bone_line() -> QualityLine:
         Outcome.WARN,
         "no usable cortical bone among the tissues",
         "cortical bone between 950 and 1450 HU",
-        "Without it this method reads bone about 30 to 40 % below a phantom calibration; use "
-        "internal-air-fat-muscle or a phantom.",
+        "Without it this method reads bone about 30 to 40 % below a phantom calibration, so that no class is given; "
+        "use internal-air-fat-muscle or a phantom.",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from BoneStrengthFEALib.class_guard import allows_classes
 from BoneStrengthFEALib.report.words import Words, number, words_of
 from BoneStrengthFEALib.results import DISCLAIMER, SiteResult, StudyResults
 
@@ -30,7 +31,8 @@ def headline(results: StudyResults, say: Words | None = None) -> str:
         named = ", ".join(f"{bone} {say.text(name)}" for bone, name in classes)
         return f"{strengths} {say('headline_strength_class', classes=named)}"
     if results.risk is None:
-        return f"{strengths} {say('headline_no_class')}"
+        scaled = results.calibration is None or allows_classes(results.calibration)
+        return f"{strengths} {say('headline_no_class' if scaled else 'headline_class_withheld')}"
     key = "headline_class" if any(site.risk for site in results.sites) else "headline_class_density"
     return f"{strengths} {say(key, name=say.text(results.risk.classification))}"
 
