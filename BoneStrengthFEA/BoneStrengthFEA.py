@@ -75,7 +75,7 @@ class BoneStrengthFEAParameterNode:
     ageYears: float = 0.0
     heightM: float = 0.0
     weightKg: float = 0.0
-    calibrationMethod: str = "internal-michalski2020"
+    calibrationMethod: str = "internal-air-fat-muscle"
     phantom: str = ""
     calibrationStore: str = ""
     slope: float = 1.0

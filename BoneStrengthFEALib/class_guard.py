@@ -8,8 +8,8 @@ from BoneStrengthFEALib.calibration.record import Calibration
 from BoneStrengthFEALib.measure import Measure
 from BoneStrengthFEALib.results import SiteResult, StudyResults
 
-CLASSLESS_CHECKS = frozenset({"NO_BONE_REFERENCE"})
-"""Warnings of a calibration that forbid classes: bone then reads tens of percent low, which is wider than a class."""
+CLASSLESS_CHECKS = frozenset({"NO_BONE_REFERENCE", "TISSUES"})
+"""Warnings of a calibration that forbid classes: the scale for bone then rests on too little (docs/methods.md)."""
 
 
 def allows_classes(calibration: Calibration) -> bool:

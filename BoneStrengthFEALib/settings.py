@@ -37,7 +37,7 @@ class CalibrationSettings:
         default of 30 is a usual site rule of monthly phantom scans, 365 this project's choice; both `unverified`.
     """
 
-    method: str = "internal-michalski2020"
+    method: str = "internal-air-fat-muscle"
     tissues: tuple[str, ...] = ()
     phantom: str = ""
     slope_mg_cm3_per_hu: float | None = None

@@ -139,8 +139,8 @@ def test_tube_voltage_chooses_the_reference() -> None:
     assert slope[80.0] < slope[120.0] < slope[140.0]
     unknown = calibrate(body(), None, Acquisition("s"), settings)
     assert unknown.quality.warnings[0].check == "KVP"
-    with pytest.raises(CalibrationError, match="no tissue references for 70 kV"):
-        calibrate(body(), None, Acquisition("s", kvp=70.0), settings)
+    with pytest.raises(CalibrationError, match="no tissue references for 60 kV"):
+        calibrate(body(), None, Acquisition("s", kvp=60.0), settings)
 
 
 @pytest.mark.parametrize(

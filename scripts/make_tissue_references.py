@@ -14,7 +14,7 @@ import xraydb
 from make_attenuation_table import composition
 
 DATA = Path(__file__).resolve().parents[1] / "BoneStrengthFEALib" / "calibration" / "data"
-VOLTAGES = (80, 100, 120, 140)
+VOLTAGES = (70, 80, 90, 100, 110, 120, 130, 140, 150)
 WATER_CM = 25.0
 ALUMINIUM_MM = 7.0
 ANODE_DEG = 8.0

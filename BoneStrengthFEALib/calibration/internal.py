@@ -118,10 +118,8 @@ def calibrate_air_fat_muscle(
         )
     missing = [t for t in LINEAR_TISSUES if t not in {s.tissue for s in used}]
     if missing:
-        line = QualityLine(
-            "TISSUES", Outcome.WARN, f"no {', '.join(missing)}", "air, fat and muscle", "Widen the view."
-        )
-        lines.append(line)
+        action = "Widen the view; no class is given."
+        lines.append(QualityLine("TISSUES", Outcome.WARN, f"no {', '.join(missing)}", "air, fat and muscle", action))
     return _linear(used, references, lines)
 
 
