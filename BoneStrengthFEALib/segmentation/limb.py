@@ -1,0 +1,135 @@
+"""A radius or tibia from one point inside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy import ndimage
+
+from BoneStrengthFEALib.anatomy.specimen import Side, Site
+from BoneStrengthFEALib.errors import InputError, RefusedError
+from BoneStrengthFEALib.segmentation.finish import certainty, isolated, smoothed
+from BoneStrengthFEALib.segmentation.isolated import IsolatedBone
+from BoneStrengthFEALib.segmentation.seed_checks import require_bone_seed, require_uncut
+from BoneStrengthFEALib.segmentation.separation import filled_across, joint_sheets, separate
+from BoneStrengthFEALib.segmentation.tissue_levels import TissueLevels, tissue_levels
+from BoneStrengthFEALib.segmentation.work_grid import image_box, sampled, upright_grid
+from BoneStrengthFEALib.volume import Array, FloatArray, Grid, Volume
+
+STEP_MM = {Site.RADIUS: 0.8, Site.TIBIA: 1.0}
+REACH_MM = {Site.RADIUS: (45.0, 45.0, 300.0), Site.TIBIA: (75.0, 75.0, 450.0)}
+"""Half-size of the box around the point; shafts are followed along S to the ends."""
+EROSION_MM = {Site.RADIUS: 3.0, Site.TIBIA: 5.0}
+"""Less than half the thickness of the shaft, more than the bridges over a joint."""
+MOST_VOXELS = 20_000_000
+LEAST_LENGTH_MM = 25.0
+LEAST_DEPTH_MM = {Site.RADIUS: 3.5, Site.TIBIA: 8.0}
+"""Half the thickness at the thickest place: a fibula is thinner than any tibia of an adult."""
+Cancel = Callable[[], None]
+
+
+def isolate_limb(volume: Volume, point_ras: FloatArray, site: Site, cancel: Cancel | None = None) -> IsolatedBone:
+    """Isolate the radius or tibia around a point.
+
+    Parameters
+    ----------
+    volume
+        CT [HU].
+    point_ras
+        (3,) RAS of a point in the bone, marrow included [mm].
+    site
+        Site.RADIUS or Site.TIBIA.
+    cancel
+        Called between the steps; may raise to stop.
+
+    Returns
+    -------
+    The bone with its marrow; side unknown, for one limb in view does not tell it.
+
+    Raises
+    ------
+    InputError
+        For another site or a point outside the image.
+    RefusedError
+        For a point not in bone, or a bone cut by a side of the image.
+    """
+    if site not in STEP_MM:
+        raise InputError(f"a limb is a radius or tibia, got {site.value}; use isolate_femur for a femur")
+    go_on = cancel or _nothing
+    seed = require_bone_seed(volume, point_ras)
+    grid = _grid(volume, seed, site)
+    step = grid.spacing_mm[0]
+    values = sampled(volume, grid)
+    levels = tissue_levels(values)
+    go_on()
+    found = tuple(int(n) for n in np.rint(grid.to_ijk(seed))[::-1])
+    axis = _long_axis(values > levels.bone_hu, found)
+    solid = filled_across(_steady(values, levels) > levels.bone_hu, axis, step) & (values > -500.0)
+    sheets = joint_sheets(values, step, solid, axis)
+    go_on()
+    apart = separate(solid, sheets & (values < levels.bone_hu + 250.0), found, step, EROSION_MM[site])
+    go_on()
+    bone = filled_across(apart.bone, axis, step) & ~apart.others
+    parted = ndimage.binary_dilation(apart.others, iterations=2) & ndimage.binary_dilation(bone, iterations=2)
+    sure = certainty(bone, parted, values, levels.bone_hu, step)
+    notes = _notes(levels, apart.eroded_mm, bool(parted.any()))
+    result = isolated(volume, grid, smoothed(bone, step), sure, site, Side.NONE, notes)
+    _require_plausible(result, volume, site, axis)
+    return result
+
+
+def _nothing() -> None:
+    return None
+
+
+def _grid(volume: Volume, seed: FloatArray, site: Site) -> Grid:
+    low, high = image_box(volume)
+    reach = np.array(REACH_MM[site])
+    low, high = np.maximum(low, seed - reach), np.minimum(high, seed + reach)
+    room = float(np.prod(np.maximum(high - low, 1.0)))
+    return upright_grid(low, high, max(STEP_MM[site], (room / MOST_VOXELS) ** (1.0 / 3.0)))
+
+
+def _steady(values: FloatArray, levels: TissueLevels) -> FloatArray:
+    return np.asarray(ndimage.gaussian_filter(values, levels.blur_steps, truncate=3.0))
+
+
+def _long_axis(bone: Array, seed: tuple[int, ...]) -> int:
+    """Array axis along which the bone at the seed is longest, by the extent of what is connected to it."""
+    pieces, _ = ndimage.label(bone)
+    away = ndimage.distance_transform_edt(pieces == 0, return_distances=False, return_indices=True)
+    label = int(pieces[tuple(away[(slice(None), *seed)])])
+    place = ndimage.find_objects((pieces == label).astype(np.int8))[0]
+    return int(np.argmax([part.stop - part.start for part in place]))
+
+
+def _notes(levels: TissueLevels, eroded_mm: float, touching: bool) -> tuple[str, ...]:
+    notes = [f"threshold {levels.bone_hu:.0f} HU, from soft tissue at {levels.soft_hu:.0f} HU"]
+    if touching:
+        notes.append(
+            f"touches a neighbour bone: parted at the joint's dark sheet and narrowest place (erosion {eroded_mm:.1f} "
+            "mm, watershed); check the joint surface where confidence is low"
+        )
+    return tuple(notes)
+
+
+def _require_plausible(result: IsolatedBone, ct: Volume, site: Site, axis: int) -> None:
+    extents = [n * h for n, h in zip(result.labels.volume.array.shape, ct.spacing_mm[::-1], strict=True)]
+    if max(extents) < LEAST_LENGTH_MM:
+        raise RefusedError(
+            f"the bone around the point is {max(extents):.0f} mm long; a {site.value} of at least "
+            f"{LEAST_LENGTH_MM:.0f} mm was expected: set the point in the middle of the bone",
+            "NO_BONE",
+        )
+    depth = float(ndimage.distance_transform_edt(result.labels.volume.array, sampling=ct.spacing_mm[::-1]).max())
+    if depth < LEAST_DEPTH_MM[site]:
+        raise RefusedError(
+            f"the bone around the point is {2 * depth:.0f} mm thick at most; a {site.value} of at least "
+            f"{2 * LEAST_DEPTH_MM[site]:.0f} mm was expected: the point may lie in the fibula or ulna, set it in the "
+            f"middle of the {site.value}",
+            "NO_BONE",
+        )
+    along = np.zeros(3)
+    along[2 - axis] = 1.0
+    require_uncut(result.labels.volume, ct, (along, -along), f"the {site.value}")
