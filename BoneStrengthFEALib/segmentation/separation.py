@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from BoneStrengthFEALib.bounding_box import bounding_box
 from BoneStrengthFEALib.errors import DependencyError, RefusedError
 from BoneStrengthFEALib.volume import Array, FloatArray
 
@@ -103,7 +104,7 @@ def _depth_in_section(solid: Array, axis: int) -> FloatArray:
     return np.moveaxis(depth, 0, axis)
 
 
-def filled_across(bone: Array, axis: int, step_mm: float) -> Array:
+def filled_across(bone: Array, axis: int, step_mm: float, closing_mm: float = CLOSING_MM) -> Array:
     """Fill marrow in sections across an axis.
 
     Parameters
@@ -114,14 +115,16 @@ def filled_across(bone: Array, axis: int, step_mm: float) -> Array:
         Array axis along which the bone runs.
     step_mm
         Voxel size.
+    closing_mm
+        Radius of the closing: cortex with gaps of up to twice this still encloses its marrow.
 
     Returns
     -------
-    (K, J, I) booleans; cortex with gaps of up to about 4 mm still encloses its marrow.
+    (K, J, I) booleans.
     """
     lying = np.moveaxis(bone, axis, 0)
     result = np.array(lying)
-    reach = round(CLOSING_MM / step_mm)
+    reach = round(closing_mm / step_mm)
     disc = np.hypot(*np.ogrid[-reach : reach + 1, -reach : reach + 1]) <= reach + 0.01
     for n, section in enumerate(lying):
         if not section.any():
@@ -211,7 +214,11 @@ def _grown(depth: FloatArray, at: tuple[int, ...], eroded: float, step_mm: float
     piece = _piece(depth > eroded, at)
     if eroded == 0:
         return piece
-    return (ndimage.distance_transform_edt(~piece) * step_mm <= eroded) & (depth > 0)
+    room = round(eroded / step_mm) + 1
+    box = bounding_box(piece, (room, room, room))
+    grown = np.zeros(piece.shape, dtype=bool)
+    grown[box] = (ndimage.distance_transform_edt(~piece[box]) * step_mm <= eroded) & (depth[box] > 0)
+    return grown
 
 
 def _piece(mask: Array, at: tuple[int, ...]) -> Array:

@@ -1,0 +1,113 @@
+"""A femur from one click: a ball in its socket on a neck and shaft, with a joint space that is not resolved above."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from BoneStrengthFEALib.anatomy.specimen import Side, Site
+from BoneStrengthFEALib.dicom_in import read_folder
+from BoneStrengthFEALib.errors import RefusedError
+from BoneStrengthFEALib.image_files import read_volume
+from BoneStrengthFEALib.regrid import onto_grid
+from BoneStrengthFEALib.segmentation.femur import isolate_femur
+from BoneStrengthFEALib.synthetic.femur import SyntheticFemur
+from BoneStrengthFEALib.volume import Quantity, Volume
+
+BONE = SyntheticFemur(cortex_mm=2.0)
+CENTRE = np.array([70.0, -12.0, 30.0])
+LOW, HIGH = np.array([12.0, -52.0, -78.0]), np.array([150.0, 34.0, 76.0])
+SPACING = np.array([1.3, 1.3, 2.5])
+
+
+def hu_at(local: np.ndarray) -> np.ndarray:
+    """HU of soft tissue, femur, and a pelvis whose socket touches the head above and leaves 3 mm elsewhere."""
+    hu = np.full(local.shape[:-1], 45.0)
+    away = np.linalg.norm(local, axis=-1)
+    cosine = local @ BONE.neck_axis / np.maximum(away, 1e-6)
+    gap = np.where(local[..., 2] > 0.8 * away, 0.0, 3.0)
+    # a pelvis is no ball outside
+    cup = (away > BONE.head_mm + gap) & (np.abs(local).max(axis=-1) < BONE.head_mm + 7.0) & (cosine < 0.1)
+    ilium = (local[..., 2] > 26) & (np.abs(local[..., 0] + 14) < 24) & (np.abs(local[..., 1]) < 15)
+    hu = np.where(cup | (ilium & (away > BONE.head_mm)), 520.0, hu)
+    femur = BONE.bone(local)
+    return np.where(femur, np.where(BONE.bone(local, BONE.cortex_mm), 190.0, 900.0), hu)
+
+
+@cache
+def right_hip() -> tuple[Volume, np.ndarray]:
+    """CT and the voxels that are femur, sampled in two pieces per voxel."""
+    count = np.floor((HIGH - LOW) / SPACING).astype(int)
+    affine = np.diag([*SPACING, 1.0])
+    affine[:3, 3] = LOW
+    total, share = np.zeros(count[::-1]), np.zeros(count[::-1])
+    k, j, i = np.meshgrid(*(np.arange(n) for n in count[::-1]), indexing="ij")
+    for piece in (-0.25, 0.25):
+        local = ((np.stack([i, j, k], axis=-1) + piece) * SPACING + LOW) - CENTRE
+        total += hu_at(local) / 2
+        share += BONE.bone(local) / 2
+    noise = np.random.default_rng(3).normal(0, 10, total.shape)
+    return Volume((total + noise).astype(np.int16), affine, Quantity.HU), share > 0.4
+
+
+def hip(left: bool = False) -> tuple[Volume, np.ndarray]:
+    """The same voxels, mirrored in space for a left hip."""
+    ct, truth = right_hip()
+    affine = np.diag([-1.0 if left else 1.0, 1.0, 1.0, 1.0]) @ ct.ijk_to_ras
+    return Volume(ct.array, affine, Quantity.HU), truth
+
+
+@pytest.mark.parametrize(("left", "local"), [(False, (0.0, 3.0, -4.0)), (True, (42.0, -4.0, -70.0))])
+def test_one_click_gives_the_femur_without_its_socket(left: bool, local: tuple[float, float, float]) -> None:
+    ct, truth = hip(left)
+    mirror = np.array([-1.0 if left else 1.0, 1.0, 1.0])
+    found = isolate_femur(ct, (np.array(local) + CENTRE) * mirror)
+    mask = onto_grid(found.labels.volume, ct.grid).array > 0
+    dice = 2 * (mask & truth).sum() / (mask.sum() + truth.sum())
+    # the rim of voxels that cortex fills in part counts as bone
+    assert dice > 0.93
+    assert (mask & ~ndimage.binary_dilation(truth)).sum() < 0.01 * truth.sum()
+    assert found.site is Site.FEMUR
+    assert found.side is (Side.LEFT if left else Side.RIGHT)
+    assert found.labels.names == {1: f"femur_{found.side.value}"}
+    assert any("sphere" in note for note in found.notes)
+    # no marrow is missing, and the socket that touches the head is not in it
+    assert (mask & truth).sum() > 0.985 * truth.sum()
+    socket = ((CENTRE + np.array([0.0, 0.0, BONE.head_mm + 6.0])) * mirror)[None]
+    i, j, k = np.rint(ct.grid.to_ijk(socket)[0]).astype(int)
+    assert not mask[k, j, i]
+    # where the sphere stands in for the joint space the surface is in doubt
+    top = (CENTRE + np.array([0.0, 0.0, BONE.head_mm])) * mirror
+    i, j, k = np.rint(found.labels.volume.grid.to_ijk(top)).astype(int)
+    assert found.confidence[max(k - 1, 0) : k + 2, j, i].min() < 0.5
+
+
+def test_a_femur_cut_at_its_side_is_refused() -> None:
+    ct, _ = hip()
+    with pytest.raises(RefusedError, match="right femur is cut by the right edge") as refusal:
+        isolate_femur(ct.cropped((0, 0, 0), (*ct.array.shape[:2], 95)), CENTRE + np.array([0.0, 3.0, -4.0]))
+    assert refusal.value.code == "BONE_CUT"
+
+
+def test_points_in_other_bone_and_soft_tissue_are_refused() -> None:
+    ct, _ = hip()
+    with pytest.raises(RefusedError, match="not in the femur") as refusal:
+        isolate_femur(ct, CENTRE + np.array([-20.0, 0.0, 40.0]))
+    assert refusal.value.code == "OTHER_BONE"
+    with pytest.raises(RefusedError, match="soft tissue"):
+        isolate_femur(ct, CENTRE + np.array([-30.0, 0.0, -60.0]))
+
+
+def test_a_real_hip_of_thick_slices(reference_data: Path) -> None:
+    ct = read_folder(reference_data / "hip_sts044" / "dicom").ct
+    mask = read_volume(reference_data / "hip_sts044" / "femur_right_mask.nii.gz", Quantity.LABEL)
+    truth = onto_grid(mask, ct.grid).array > 0
+    found = isolate_femur(ct, ct.grid.to_ras(np.argwhere(truth).mean(axis=0)[::-1]))
+    result = onto_grid(found.labels.volume, ct.grid).array > 0
+    assert 2 * (result & truth).sum() / (result.sum() + truth.sum()) > 0.95
+    assert abs(ct.array[result].mean() - ct.array[truth].mean()) < 10.0
+    assert found.side is Side.RIGHT
