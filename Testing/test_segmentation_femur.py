@@ -11,9 +11,10 @@ from scipy import ndimage
 
 from BoneStrengthFEALib.anatomy.specimen import Side, Site
 from BoneStrengthFEALib.dicom_in import read_folder
-from BoneStrengthFEALib.errors import RefusedError
+from BoneStrengthFEALib.errors import InputError, RefusedError
 from BoneStrengthFEALib.image_files import read_volume
 from BoneStrengthFEALib.regrid import onto_grid
+from BoneStrengthFEALib.segmentation.femoral_heads import find_femoral_heads
 from BoneStrengthFEALib.segmentation.femur import isolate_femur
 from BoneStrengthFEALib.synthetic.femur import SyntheticFemur
 from BoneStrengthFEALib.volume import Quantity, Volume
@@ -100,6 +101,38 @@ def test_points_in_other_bone_and_soft_tissue_are_refused() -> None:
     assert refusal.value.code == "OTHER_BONE"
     with pytest.raises(RefusedError, match="soft tissue"):
         isolate_femur(ct, CENTRE + np.array([-30.0, 0.0, -60.0]))
+
+
+def both_hips() -> tuple[Volume, np.ndarray, np.ndarray]:
+    """The right hip and its mirror image, and the centres of both heads."""
+    ct, _ = right_hip()
+    middle = np.full((*ct.array.shape[:2], 18), 45, dtype=np.int16)
+    array = np.concatenate([ct.array[:, :, ::-1], middle, ct.array], axis=2)
+    affine = np.array(ct.ijk_to_ras)
+    affine[0, 3] -= SPACING[0] * (18 + ct.array.shape[2])
+    plane = LOW[0] - SPACING[0] * 9.5
+    return Volume(array, affine, Quantity.HU), CENTRE, CENTRE * (-1, 1, 1) + np.array([2 * plane, 0, 0])
+
+
+def test_both_heads_are_found_without_a_click() -> None:
+    ct, right, left = both_hips()
+    found = find_femoral_heads(ct)
+    assert set(found) == {Side.RIGHT, Side.LEFT}
+    for side, centre in ((Side.RIGHT, right), (Side.LEFT, left)):
+        assert np.linalg.norm(found[side].centre - centre) < 1.5
+        assert found[side].radius_mm == pytest.approx(BONE.head_mm, abs=1.0)
+        outward = found[side].neck * (1 if side is Side.RIGHT else -1, 1, 1)
+        assert outward @ BONE.neck_axis > 0.9
+
+
+def test_no_head_is_guessed() -> None:
+    # upper half of a head in view, its neck below the image
+    ct, _ = right_hip()
+    with pytest.raises(RefusedError, match="without a click") as refusal:
+        find_femoral_heads(ct.cropped((39, 0, 0), ct.array.shape))
+    assert refusal.value.code == "HEAD_NOT_FOUND"
+    with pytest.raises(InputError, match="HU"):
+        find_femoral_heads(Volume(ct.array, ct.ijk_to_ras, Quantity.CAHA))
 
 
 def test_a_real_hip_of_thick_slices(reference_data: Path) -> None:

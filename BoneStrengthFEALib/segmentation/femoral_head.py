@@ -130,10 +130,10 @@ def along_rays(field: FloatArray, grid: Grid, centre: FloatArray, directions: Fl
 
     Returns
     -------
-    (n, m) values.
+    (n, m) values; 0 beyond the grid, so that a neck must be in the image.
     """
     points = grid.to_ijk(centre + directions[:, None, :] * radii[None, :, None])
-    return np.asarray(ndimage.map_coordinates(field, points[..., ::-1].transpose(2, 0, 1), order=1, mode="nearest"))
+    return np.asarray(ndimage.map_coordinates(field, points[..., ::-1].transpose(2, 0, 1), order=1, mode="constant"))
 
 
 def _fitted(

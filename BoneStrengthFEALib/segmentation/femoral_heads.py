@@ -1,0 +1,98 @@
+"""Both femoral heads of a CT without any click."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from BoneStrengthFEALib.anatomy.specimen import Side
+from BoneStrengthFEALib.errors import InputError, RefusedError
+from BoneStrengthFEALib.segmentation.femoral_head import Head, fit_head
+from BoneStrengthFEALib.segmentation.hip_work import LEAST_SHARE, hip_work
+from BoneStrengthFEALib.segmentation.sphere_votes import find_balls
+from BoneStrengthFEALib.segmentation.work_grid import image_box
+from BoneStrengthFEALib.volume import Quantity, Volume
+
+MOST_CANDIDATES = 8
+LEAST_SEEN = 0.35
+"""A head shows its edge in at least this share of directions away from the neck; the real hip at hand shows 0.55."""
+MOST_RESIDUAL_MM = 1.0
+APART_MM = (120.0, 260.0)
+"""Distance of the two heads of adults, generous."""
+LEVEL_MM = 50.0
+"""Heads of a lying patient differ in height by less."""
+RADIUS_RATIO = 1.25
+Cancel = Callable[[], None]
+
+
+def find_femoral_heads(volume: Volume, cancel: Cancel | None = None) -> Mapping[Side, Head]:
+    """Find the femoral heads in view.
+
+    Parameters
+    ----------
+    volume
+        CT [HU].
+    cancel
+        Called between the candidates; may raise to stop.
+
+    Returns
+    -------
+    Head of each side that was found; one side alone when the image shows one hip only.
+
+    Raises
+    ------
+    InputError
+        When the volume is no CT in HU.
+    RefusedError
+        HEAD_NOT_FOUND when no ball is a head with a neck; HEADS_AMBIGUOUS when two are found that cannot be a pair.
+    """
+    if volume.quantity is not Quantity.HU:
+        raise InputError(f"heads are found in HU, got {volume.quantity.value}; give the CT before calibration")
+    balls = [ball for ball in find_balls(volume, image_box(volume), MOST_CANDIDATES) if ball.share >= LEAST_SHARE]
+    found: dict[Side, Head] = {}
+    reasons: list[str] = []
+    for ball in balls:
+        if cancel is not None:
+            cancel()
+        where = f"R {ball.centre[0]:.0f}, A {ball.centre[1]:.0f}, S {ball.centre[2]:.0f}"
+        try:
+            work = hip_work(volume, ball)
+            head = fit_head(ball, work.values, work.solid, work.grid)
+        except RefusedError as error:
+            reasons.append(f"{where}: {str(error).split(';')[0]}")
+            continue
+        side = Side.RIGHT if head.neck[0] > 0 else Side.LEFT
+        if head.seen < LEAST_SEEN or head.residual_mm > MOST_RESIDUAL_MM:
+            reasons.append(f"{where}: edge seen in {100 * head.seen:.0f} %, {head.residual_mm:.1f} mm off the sphere")
+        elif side not in found:
+            found[side] = head
+        if len(found) == 2:
+            break
+    if not found:
+        tried = "; ".join(reasons) or "no ball of bone of their size"
+        raise RefusedError(
+            f"no femoral head was found without a click ({tried}); set a point in the head of each femur, or check "
+            "that the image shows the hips whole",
+            "HEAD_NOT_FOUND",
+        )
+    _require_pair(found)
+    return found
+
+
+def _require_pair(found: Mapping[Side, Head]) -> None:
+    if len(found) < 2:
+        return
+    right, left = found[Side.RIGHT], found[Side.LEFT]
+    offset = right.centre - left.centre
+    ratio = max(right.radius_mm, left.radius_mm) / min(right.radius_mm, left.radius_mm)
+    apart = float(np.linalg.norm(offset))
+    fits = APART_MM[0] <= apart <= APART_MM[1] and offset[0] > 0 and abs(float(offset[2])) <= LEVEL_MM
+    if fits and ratio <= RADIUS_RATIO:
+        return
+    raise RefusedError(
+        f"two balls with necks were found that are no pair of heads: {apart:.0f} mm apart, {abs(float(offset[2])):.0f} "
+        f"mm in height, radii {right.radius_mm:.1f} and {left.radius_mm:.1f} mm; {APART_MM[0]:g} to {APART_MM[1]:g} mm "
+        f"apart, within {LEVEL_MM:g} mm in height and a ratio of {RADIUS_RATIO:g} expected; set a point in each head",
+        "HEADS_AMBIGUOUS",
+    )
