@@ -1,17 +1,25 @@
-"""Command ``segment``: bone labels of another tool onto a CT's grid, with names."""
+"""Command ``segment``: labels of bones from another tool, from one click or from none, on a CT's grid."""
 
 from __future__ import annotations
 
 import argparse
+import logging
 from pathlib import Path
 
+import numpy as np
+
+from BoneStrengthFEALib.anatomy import Site
+from BoneStrengthFEALib.cli.point_arguments import point_of
+from BoneStrengthFEALib.dicom_in import read_folder
 from BoneStrengthFEALib.errors import InputError
-from BoneStrengthFEALib.image_files import read_volume
+from BoneStrengthFEALib.image_files import read_volume, write_volume
 from BoneStrengthFEALib.label_map import LabelMap
 from BoneStrengthFEALib.label_names import SCHEMES
 from BoneStrengthFEALib.regrid import onto_grid
 from BoneStrengthFEALib.segmentation import read_labels, write_labels
-from BoneStrengthFEALib.volume import Quantity
+from BoneStrengthFEALib.volume import Quantity, Volume
+
+logger = logging.getLogger(__name__)
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -22,11 +30,21 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     subparsers
         Where to add it.
     """
-    parser = subparsers.add_parser("segment", help="bring bone labels of another tool onto a CT's grid, with names")
-    parser.add_argument("ct", type=Path, metavar="CT", help="CT as NIfTI, NRRD or MetaImage file")
-    parser.add_argument(
-        "--labels", type=Path, required=True, help="label image, .seg.nrrd, or folder of masks (TotalSegmentator)"
+    parser = subparsers.add_parser("segment", help="labels of bones from another tool, a point or nothing")
+    parser.add_argument("ct", type=Path, metavar="CT", help="CT: DICOM folder, NIfTI, NRRD or MetaImage")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--labels", type=Path, help="label image, .seg.nrrd, or folder of masks (TotalSegmentator)")
+    source.add_argument(
+        "--point",
+        type=point_of,
+        metavar="R,A,S",
+        help="isolate the bone of --site at this point [mm]: --point=-12,30,5",
     )
+    source.add_argument("--auto", action="store_true", help="find vertebrae along the canal and proximal femora")
+    parser.add_argument(
+        "--site", choices=[site.value for site in Site], default="vertebra", help="kind of bone at --point"
+    )
+    parser.add_argument("--confidence", type=Path, metavar="FILE", help="write how certain each voxel is [percent]")
     parser.add_argument("--numbering", choices=SCHEMES, default="none", help="what values mean without names")
     parser.add_argument("--out", type=Path, required=True, help=".seg.nrrd (keeps names), .nii.gz, .nrrd or .mha")
     parser.add_argument("--overwrite", action="store_true", help="replace the file if it exists")
@@ -47,10 +65,30 @@ def run(arguments: argparse.Namespace) -> int:
     """
     if arguments.out.exists() and not arguments.overwrite:
         raise InputError(f"{arguments.out} exists and may hold edits; choose another file or give --overwrite")
-    ct = read_volume(arguments.ct, Quantity.HU)
-    given = read_labels(arguments.labels, arguments.numbering)
-    labels = LabelMap(onto_grid(given.volume, ct.grid), given.names)
+    if arguments.confidence and arguments.labels:
+        raise InputError("--confidence belongs to --point or --auto: given labels carry no certainty")
+    ct = read_folder(arguments.ct).ct if arguments.ct.is_dir() else read_volume(arguments.ct, Quantity.HU)
+    labels = _given(arguments, ct) if arguments.labels else _isolated(arguments, ct)
     write_labels(labels, arguments.out)
     for value in labels.values():
         print(f"{value:>6}  {labels.names.get(value, '')}")
     return 0
+
+
+def _given(arguments: argparse.Namespace, ct: Volume) -> LabelMap:
+    given = read_labels(arguments.labels, arguments.numbering)
+    return LabelMap(onto_grid(given.volume, ct.grid), given.names)
+
+
+def _isolated(arguments: argparse.Namespace, ct: Volume) -> LabelMap:
+    # imported here: other labels do not need it
+    from BoneStrengthFEALib.segmentation.isolate import confidence_of, isolate, isolate_all, label_map_of
+
+    bones = isolate_all(ct) if arguments.auto else (isolate(ct, np.array(arguments.point), Site(arguments.site)),)
+    for bone in bones:
+        for note in bone.notes:
+            logger.warning("%s: %s", bone.site.value, note)
+    if arguments.confidence:
+        percent = np.rint(100 * confidence_of(bones, ct)).astype(np.uint8)
+        write_volume(Volume(percent, ct.ijk_to_ras, Quantity.LABEL), arguments.confidence)
+    return label_map_of(bones, ct)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from BoneStrengthFEALib.acquisition import Acquisition, Sex
 from BoneStrengthFEALib.anatomy import Side, Site
+from BoneStrengthFEALib.cli.point_arguments import isolated_at_point, point_of
 from BoneStrengthFEALib.dicom_in import DicomScan, read_folder, read_series
 from BoneStrengthFEALib.dicom_in.header import is_dicom
 from BoneStrengthFEALib.errors import InputError
@@ -54,12 +55,18 @@ def _add_images(parser: argparse.ArgumentParser, required: bool) -> None:
     )
     image.add_argument("--series", default="", metavar="UID", help="DICOM series; else the best one for bone is chosen")
     image.add_argument(
-        "--labels", type=Path, required=required, help="labels of the bones: image, .seg.nrrd, or folder of masks"
+        "--labels", type=Path, required=False, help="labels of the bones: image, .seg.nrrd, or folder of masks"
+    )
+    image.add_argument(
+        "--point",
+        type=point_of,
+        metavar="R,A,S",
+        help="instead of labels: isolate the bone of --site (default vertebra) at this point [mm]; --point=-12,30,5",
     )
     image.add_argument(
         "--label",
         action="append",
-        required=required,
+        default=[],
         metavar="L",
         help="label to analyse, by value or name; repeat for several",
     )
@@ -191,9 +198,13 @@ def study_of(arguments: argparse.Namespace) -> Study:
     def on_ct(path: Path) -> Volume:
         return onto_grid(read_volume(path, Quantity.LABEL), ct.grid)
 
-    given_labels = read_labels(arguments.labels, arguments.numbering)
-    labels = LabelMap(onto_grid(given_labels.volume, ct.grid), given_labels.names)
+    quality = scan.quality
     tissues = parts = None
+    if arguments.point:
+        labels, targets, parts, lines = isolated_at_point(arguments, ct)
+        quality = QualityReport((*quality.lines, *lines))
+    else:
+        labels, targets = _labelled(arguments, ct)
     if arguments.tissues:
         names = label_names(arguments.tissue_numbering)
         tissues = LabelMap(on_ct(arguments.tissues), names)
@@ -203,11 +214,11 @@ def study_of(arguments: argparse.Namespace) -> Study:
     study = Study(
         ct,
         labels,
-        _targets(arguments),
+        targets,
         scan.acquisition,
         tissues,
         parts,
-        scan.quality,
+        quality,
         files=tuple(path for path in given if path and path.is_file()),
     )
     return study.with_subject(
@@ -216,6 +227,13 @@ def study_of(arguments: argparse.Namespace) -> Study:
         height_m=arguments.height,
         weight_kg=arguments.weight,
     )
+
+
+def _labelled(arguments: argparse.Namespace, ct: Volume) -> tuple[LabelMap, tuple[Target, ...]]:
+    if arguments.labels is None or not arguments.label:
+        raise InputError("say which bones: --labels FILE and --label NAME, or a point in one bone: --point R,A,S")
+    given = read_labels(arguments.labels, arguments.numbering)
+    return LabelMap(onto_grid(given.volume, ct.grid), given.names), _targets(arguments)
 
 
 def _scan(arguments: argparse.Namespace) -> DicomScan:

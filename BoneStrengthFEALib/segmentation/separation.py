@@ -175,7 +175,7 @@ def separate(solid: Array, sheets: Array, seed: tuple[int, ...], step_mm: float,
     if not others.any():
         pieces, _ = ndimage.label(solid)
         return Separated(pieces == pieces[at], np.zeros(solid.shape, dtype=bool), 0.0)
-    basins = _watershed(-depth, marker.astype(np.int8) + 2 * others.astype(np.int8), solid)
+    basins = watershed_from(-depth, marker.astype(np.int8) + 2 * others.astype(np.int8), solid)
     return Separated(basins == 1, basins == 2, eroded)
 
 
@@ -234,7 +234,27 @@ def _neighbours(depth: FloatArray, marker: Array, eroded: float, step_mm: float)
     return np.asarray((sizes >= LEAST_NEIGHBOUR_MM3)[pieces])
 
 
-def _watershed(landscape: FloatArray, markers: Array, mask: Array) -> Array:
+def watershed_from(landscape: FloatArray, markers: Array, mask: Array) -> Array:
+    """Flood a landscape from markers.
+
+    Parameters
+    ----------
+    landscape
+        (K, J, I) heights; basins meet on crests.
+    markers
+        (K, J, I) numbers of the basins, 0 elsewhere.
+    mask
+        (K, J, I) booleans: where to flood.
+
+    Returns
+    -------
+    (K, J, I) number of the basin, 0 outside the mask.
+
+    Raises
+    ------
+    DependencyError
+        Without scikit-image.
+    """
     try:
         from skimage.segmentation import watershed
     except ImportError as error:

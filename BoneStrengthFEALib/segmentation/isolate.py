@@ -1,0 +1,161 @@
+"""Bones from one click or none, and the label map they make together."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from BoneStrengthFEALib.anatomy.specimen import Side, Site
+from BoneStrengthFEALib.errors import RefusedError
+from BoneStrengthFEALib.label_map import LabelMap
+from BoneStrengthFEALib.segmentation.femoral_heads import find_femoral_heads
+from BoneStrengthFEALib.segmentation.femur import isolate_femur
+from BoneStrengthFEALib.segmentation.isolated import IsolatedBone
+from BoneStrengthFEALib.segmentation.limb import Cancel, isolate_limb
+from BoneStrengthFEALib.segmentation.vertebra import find_vertebrae, isolate_vertebra
+from BoneStrengthFEALib.volume import FloatArray, Quantity, Volume
+
+
+def isolate(volume: Volume, point_ras: FloatArray, site: Site, cancel: Cancel | None = None) -> IsolatedBone:
+    """Isolate the bone at a point.
+
+    Parameters
+    ----------
+    volume
+        CT [HU].
+    point_ras
+        (3,) RAS [mm].
+    site
+        Which kind of bone it is.
+    cancel
+        Called between the steps; may raise to stop.
+
+    Returns
+    -------
+    The bone.
+
+    Raises
+    ------
+    InputError
+        For a point outside the image.
+    RefusedError
+        When it cannot be isolated, with the reason.
+    """
+    if site is Site.VERTEBRA:
+        return isolate_vertebra(volume, point_ras, cancel)
+    if site is Site.FEMUR:
+        return isolate_femur(volume, point_ras, cancel)
+    return isolate_limb(volume, point_ras, site, cancel)
+
+
+def isolate_all(volume: Volume, cancel: Cancel | None = None) -> tuple[IsolatedBone, ...]:
+    """Find vertebrae along the canal and the two proximal femora, and isolate each.
+
+    Parameters
+    ----------
+    volume
+        CT [HU].
+    cancel
+        Called between the steps; may raise to stop.
+
+    Returns
+    -------
+    The bones found.
+
+    Raises
+    ------
+    RefusedError
+        NOTHING_FOUND, with the reason for each kind of bone.
+    """
+    found: list[IsolatedBone] = []
+    reasons = []
+    try:
+        found += find_vertebrae(volume, cancel)
+    except RefusedError as error:
+        reasons.append(f"vertebrae: {error}")
+    try:
+        found += [isolate_femur(volume, head.centre, cancel) for head in find_femoral_heads(volume, cancel).values()]
+    except RefusedError as error:
+        reasons.append(f"femora: {error}")
+    if not found:
+        raise RefusedError("no bone was found without a point. " + "; ".join(reasons), "NOTHING_FOUND")
+    return tuple(found)
+
+
+def label_map_of(bones: tuple[IsolatedBone, ...], ct: Volume) -> LabelMap:
+    """Put bones into one label map; voxels of two bones go to the surer one.
+
+    Parameters
+    ----------
+    bones
+        Bones isolated in the CT.
+    ct
+        The CT.
+
+    Returns
+    -------
+    Labels 1, 2 ... on its grid, named by site and side; vertebrae of unknown level are numbered from below.
+    """
+    values, sure = np.zeros(ct.array.shape, dtype=np.uint8), np.zeros(ct.array.shape, dtype=np.float32)
+    names: dict[int, str] = {}
+    for value, bone in enumerate(bones, start=1):
+        box = _box(bone.labels.volume, ct)
+        better = (bone.labels.volume.array > 0) & (bone.confidence >= sure[box])
+        values[box][better] = value
+        sure[box][better] = bone.confidence[better]
+        names[value] = _name(bone, [names[n] for n in range(1, value)])
+    return LabelMap(Volume(values, ct.ijk_to_ras, Quantity.LABEL), names)
+
+
+def confidence_of(bones: tuple[IsolatedBone, ...], ct: Volume) -> FloatArray:
+    """Confidence on the CT's grid, the lowest where boxes of bones overlap.
+
+    Parameters
+    ----------
+    bones
+        Bones isolated in the CT.
+    ct
+        The CT.
+
+    Returns
+    -------
+    (K, J, I) float32, 1 away from every bone.
+    """
+    sure = np.ones(ct.array.shape, dtype=np.float32)
+    for bone in bones:
+        box = _box(bone.labels.volume, ct)
+        sure[box] = np.minimum(sure[box], bone.confidence)
+    return sure
+
+
+def body_parts_of(bones: tuple[IsolatedBone, ...], ct: Volume) -> LabelMap | None:
+    """Put the bodies of vertebrae into one label map.
+
+    Parameters
+    ----------
+    bones
+        Bones isolated in the CT.
+    ct
+        The CT.
+
+    Returns
+    -------
+    Label 1 ``vertebrae_body`` on its grid; None without a vertebra.
+    """
+    values = np.zeros(ct.array.shape, dtype=np.uint8)
+    parts = [bone.parts for bone in bones if bone.parts is not None]
+    for part in parts:
+        values[_box(part.volume, ct)][part.volume.array == 1] = 1
+    return LabelMap(Volume(values, ct.ijk_to_ras, Quantity.LABEL), {1: "vertebrae_body"}) if parts else None
+
+
+def _box(part: Volume, ct: Volume) -> tuple[slice, ...]:
+    first = np.rint(ct.grid.to_ijk(part.ijk_to_ras[:3, 3])).astype(int)[::-1]
+    return tuple(slice(int(a), int(a) + n) for a, n in zip(first, part.array.shape, strict=True))
+
+
+def _name(bone: IsolatedBone, taken: list[str]) -> str:
+    if bone.level:
+        return f"vertebra_{bone.level}"
+    if bone.site is Site.VERTEBRA:
+        return f"vertebra_{1 + sum(name.startswith('vertebra_') for name in taken)}"
+    return bone.site.value if bone.side is Side.NONE else f"{bone.site.value}_{bone.side.value}"

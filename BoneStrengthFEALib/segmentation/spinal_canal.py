@@ -1,0 +1,127 @@
+"""The spinal canal as a path through a CT: a soft tube that bone encloses, with a vertebral body in front."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from BoneStrengthFEALib.errors import RefusedError
+from BoneStrengthFEALib.segmentation.tissue_levels import TissueLevels
+from BoneStrengthFEALib.segmentation.work_grid import OUTSIDE_HU
+from BoneStrengthFEALib.volume import FloatArray, Grid
+
+STEP_MM = 2.0
+"""Voxel size of the search."""
+DIRECTIONS = 16
+NEAREST_MM, FARTHEST_MM = 4.0, 18.0
+"""From its middle bone is seen at these distances: half the width of a canal is 7 to 15 mm."""
+SOFT_SPAN_HU = 120.0
+FRONT_MM = 22.0
+"""The middle of a body lies so far in front of the middle of the canal."""
+FRONT_WEIGHT, MOVE_COST = 0.6, 0.06
+LEAST_SCORE = 0.35
+"""Mean score of a path; canals score 0.47 to 1.25 on the reference scans."""
+SMOOTH_STEPS, DEGREE = 6.0, 3
+
+
+def canal_path(values: FloatArray, grid: Grid, levels: TissueLevels) -> FloatArray:
+    """Find the canal.
+
+    Parameters
+    ----------
+    values
+        (K, J, I) HU on an upright grid of 2 mm; axes S, A, R.
+    grid
+        That grid.
+    levels
+        HU of soft tissue and bone.
+
+    Returns
+    -------
+    (N, 3) RAS points of its smoothed middle from inferior to superior, one per slice that the image reaches.
+
+    Raises
+    ------
+    RefusedError
+        NO_CANAL when nothing looks like a canal.
+
+    References
+    ----------
+    Shortest path by dynamic programming (Bellman 1957) through scores of enclosure.
+    """
+    reached = np.nonzero((values > OUTSIDE_HU + 1).any(axis=(1, 2)))[0]
+    score = _score(values[reached], levels)
+    path, mean = _best_path(score)
+    if mean < LEAST_SCORE:
+        raise RefusedError(
+            f"no spinal canal was found (score {mean:.2f}, at least {LEAST_SCORE:g} expected); a vertebra is isolated "
+            "with its canal in view: set the point in a vertebra, or give a label of the bone",
+            "NO_CANAL",
+        )
+    places = np.stack([path[:, 1], path[:, 0], reached], axis=-1)
+    return _smoothed(grid.to_ras(places.astype(np.float64)))
+
+
+def _score(values: FloatArray, levels: TissueLevels) -> FloatArray:
+    smooth = ndimage.gaussian_filter(values, 0.5)
+    bone = smooth > levels.bone_hu
+    enclosed, tight = _enclosure(bone)
+    level = ndimage.uniform_filter(smooth, (1, 3, 3))
+    soft = np.clip(1.0 - np.abs(level - levels.soft_hu) / SOFT_SPAN_HU, 0.0, 1.0)
+    dense = ndimage.uniform_filter(np.clip((smooth - levels.soft_hu - 20.0) / 120.0, 0.0, 1.0), (3, 9, 9))
+    ahead = round(FRONT_MM / STEP_MM)
+    front = np.zeros_like(dense)
+    front[:, :-ahead] = dense[:, ahead:]
+    return np.asarray(enclosed * soft - tight + FRONT_WEIGHT * front)
+
+
+def _enclosure(bone: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Shares of directions in the section in which the first bone is at the distance of a canal's wall, and nearer."""
+    reach = round(FARTHEST_MM / STEP_MM)
+    padded = np.pad(bone, ((0, 0), (reach, reach), (reach, reach)))
+    rows, columns = bone.shape[1:]
+    enclosed, tight = np.zeros(bone.shape, np.float32), np.zeros(bone.shape, np.float32)
+    for angle in 2 * np.pi * np.arange(DIRECTIONS) / DIRECTIONS:
+        seen, near = np.zeros(bone.shape, dtype=bool), np.zeros(bone.shape, dtype=bool)
+        for step in range(1, reach + 1):
+            j, i = reach + round(step * np.sin(angle)), reach + round(step * np.cos(angle))
+            hit = padded[:, j : j + rows, i : i + columns]
+            if step * STEP_MM < NEAREST_MM:
+                near |= hit
+            seen |= hit
+        enclosed += seen & ~near
+        tight += near
+    return enclosed / DIRECTIONS, tight / DIRECTIONS
+
+
+def _best_path(score: FloatArray) -> tuple[FloatArray, float]:
+    """Path of highest mean score that moves at most one voxel sideways per slice."""
+    rows, columns = score.shape[1:]
+    moves = [(j, i) for j in (-1, 0, 1) for i in (-1, 0, 1)]
+    best, back = score[0].astype(np.float64), []
+    for section in score[1:]:
+        padded = np.pad(best, 1, constant_values=-np.inf)
+        options = np.stack(
+            [padded[1 + j : 1 + j + rows, 1 + i : 1 + i + columns] - MOVE_COST * (abs(j) + abs(i)) for j, i in moves]
+        )
+        back.append(options.argmax(axis=0).astype(np.int8))
+        best = options.max(axis=0) + section
+    place = np.unravel_index(int(best.argmax()), best.shape)
+    j, i = int(place[0]), int(place[1])
+    path = [(j, i)]
+    for choice in reversed(back):
+        step = moves[int(choice[j, i])]
+        j, i = j + step[0], i + step[1]
+        path.append((j, i))
+    return np.array(path[::-1]), float(best.max()) / len(score)
+
+
+def _smoothed(points: FloatArray) -> FloatArray:
+    """Half a cubic, half a moving mean: follows the lordosis, not the voxels."""
+    height = points[:, 2]
+    result = np.array(points)
+    mean = ndimage.gaussian_filter1d(points[:, :2], SMOOTH_STEPS, axis=0, mode="nearest")
+    for axis in range(2):
+        cubic = np.polynomial.Polynomial.fit(height, points[:, axis], min(DEGREE, len(points) - 1))
+        result[:, axis] = 0.5 * (cubic(height) + mean[:, axis])
+    return result

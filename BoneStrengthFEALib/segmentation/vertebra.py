@@ -1,0 +1,209 @@
+"""A whole vertebra from one click, and all vertebrae from none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy import ndimage
+
+from BoneStrengthFEALib.anatomy.specimen import Side, Site
+from BoneStrengthFEALib.bounding_box import bounding_box, crop
+from BoneStrengthFEALib.errors import RefusedError
+from BoneStrengthFEALib.label_map import LabelMap
+from BoneStrengthFEALib.segmentation.finish import certainty
+from BoneStrengthFEALib.segmentation.isolated import IsolatedBone
+from BoneStrengthFEALib.segmentation.seed_checks import require_bone_seed, require_uncut
+from BoneStrengthFEALib.segmentation.spinal_canal import STEP_MM as CANAL_STEP_MM
+from BoneStrengthFEALib.segmentation.spinal_canal import canal_path
+from BoneStrengthFEALib.segmentation.straight_spine import CanalFrame, StraightSpine, straighten
+from BoneStrengthFEALib.segmentation.tissue_levels import TissueLevels, tissue_levels
+from BoneStrengthFEALib.segmentation.vertebra_parts import Vertebrae, body_of, part_vertebrae
+from BoneStrengthFEALib.segmentation.work_grid import image_box, sampled, upright_grid
+from BoneStrengthFEALib.volume import Array, FloatArray, Quantity, Volume
+
+HALF_BOX_MM = np.array([54.0, 84.0, 66.0])
+"""Around the click: two neighbours above and below, and what lies behind a body or in front of a process."""
+NEAR_MM = 6.0
+PARTS = {1: "corpus", 2: "arcus"}
+UNKNOWN_LEVEL = "the level is unknown: name it, since classes and checks depend on it"
+SMOOTH_MM = 0.6
+SPACING_MM = (19.0, 46.0)
+"""Between the middles of two discs, T4 to L5."""
+MARGIN = (1, 1, 1)
+
+Cancel = Callable[[], None]
+
+
+def isolate_vertebra(volume: Volume, point_ras: FloatArray, cancel: Cancel | None = None) -> IsolatedBone:
+    """Isolate the vertebra at a point.
+
+    Parameters
+    ----------
+    volume
+        CT [HU] with the spinal canal in view.
+    point_ras
+        (3,) RAS [mm] in the body, a pedicle, lamina or process.
+    cancel
+        Called between the steps; may raise to stop.
+
+    Returns
+    -------
+    The vertebra with body and posterior elements as parts.
+
+    Raises
+    ------
+    InputError
+        When the volume is no CT or the point lies outside it.
+    RefusedError
+        SEED_IN_AIR, SEED_IN_SOFT_TISSUE, SEED_IN_METAL, NO_CANAL, NO_VERTEBRA or BONE_CUT.
+    """
+    go_on = cancel or _nothing
+    point = require_bone_seed(volume, point_ras)
+    spine, levels = _straightened(volume, point - HALF_BOX_MM, point + HALF_BOX_MM)
+    go_on()
+    vertebrae = part_vertebrae(spine, levels)
+    go_on()
+    number = _number_at(spine, vertebrae, point)
+    if not 1 < number <= len(vertebrae.discs):
+        raise RefusedError(
+            "the vertebra at the point has no disc in view both above and below: it is cut by the image's edge, fused, "
+            "or not recognised; choose another one, or give a label of the bone",
+            "BONE_CUT",
+        )
+    _require_one_body(vertebrae, number)
+    return _isolated(volume, spine, levels, vertebrae, number)
+
+
+def find_vertebrae(volume: Volume, cancel: Cancel | None = None) -> tuple[IsolatedBone, ...]:
+    """Isolate every whole vertebra along the canal; levels stay unknown.
+
+    Parameters
+    ----------
+    volume
+        CT [HU].
+    cancel
+        Called between the steps; may raise to stop.
+
+    Returns
+    -------
+    The vertebrae from inferior to superior.
+
+    Raises
+    ------
+    RefusedError
+        NO_CANAL, or NO_VERTEBRA when none is whole.
+    """
+    go_on = cancel or _nothing
+    spine, levels = _straightened(volume, *image_box(volume))
+    go_on()
+    vertebrae = part_vertebrae(spine, levels)
+    found = []
+    for number in range(2, len(vertebrae.discs) + 1):
+        go_on()
+        try:
+            _require_one_body(vertebrae, number)
+            found.append(_isolated(volume, spine, levels, vertebrae, number))
+        except RefusedError:
+            # cut by the edge, or two bodies with a disc that was not seen: not proposed
+            continue
+    if not found:
+        raise RefusedError(
+            "no whole vertebra was found along the canal; give a point in one, or a label", "NO_VERTEBRA"
+        )
+    return tuple(found)
+
+
+def _straightened(volume: Volume, low: FloatArray, high: FloatArray) -> tuple[StraightSpine, TissueLevels]:
+    grid = upright_grid(low, high, CANAL_STEP_MM)
+    values = sampled(volume, grid)
+    levels = tissue_levels(values)
+    spine = straighten(volume, CanalFrame(canal_path(values, grid, levels)))
+    # noise is that of the samples that are worked on
+    return spine, tissue_levels(spine.values, levels.bone_hu)
+
+
+def _number_at(spine: StraightSpine, vertebrae: Vertebrae, point: FloatArray) -> int:
+    index = spine.index(spine.frame.local(point))
+    box = tuple(slice(max(int(n - NEAR_MM), 0), int(n + NEAR_MM) + 2) for n in index)
+    part = vertebrae.number[box]
+    places = np.argwhere(part > 0) + [one.start for one in box]
+    if len(places) == 0:
+        raise RefusedError(
+            f"no vertebra was found within {NEAR_MM:g} mm of the point; set it in a vertebral body", "NO_VERTEBRA"
+        )
+    nearest = places[int(np.linalg.norm(places - index, axis=1).argmin())]
+    return int(vertebrae.number[tuple(nearest)])
+
+
+def _isolated(
+    volume: Volume, spine: StraightSpine, levels: TissueLevels, vertebrae: Vertebrae, number: int
+) -> IsolatedBone:
+    bone = _largest(vertebrae.number == number)
+    if not bone.any():
+        raise RefusedError("no bone is left between two discs", "NO_VERTEBRA")
+    others = (vertebrae.number > 0) & ~bone
+    parted = bone & ndimage.binary_dilation(others)
+    sure = certainty(bone, parted, spine.values, levels.bone_hu, 1.0)
+    soft = ndimage.gaussian_filter(bone.astype(np.float32), SMOOTH_MM)
+    body = ndimage.gaussian_filter((bone & body_of(spine, vertebrae, number)).astype(np.float32), SMOOTH_MM)
+    part, fields = _onto_ct(volume, spine, bone, (soft, body, sure))
+    mask = fields[0] > 0.5
+    if not mask.any():
+        raise RefusedError("the vertebra is smaller than a voxel of the CT", "NO_VERTEBRA")
+    box = bounding_box(mask, MARGIN)
+    labels = crop(part.with_array(mask.astype(np.uint8), Quantity.LABEL), box)
+    require_uncut(labels, volume, (), "the vertebra")
+    in_front = fields[1] > 0.5 * fields[0]
+    parts = crop(part.with_array(np.where(mask, np.where(in_front, 1, 2), 0).astype(np.uint8), Quantity.LABEL), box)
+    return IsolatedBone(
+        LabelMap(labels, {1: "vertebra"}),
+        np.clip(fields[2][box], 0.0, 1.0),
+        Site.VERTEBRA,
+        "",
+        Side.NONE,
+        LabelMap(parts, dict(PARTS)),
+        (UNKNOWN_LEVEL,),
+    )
+
+
+def _onto_ct(
+    volume: Volume, spine: StraightSpine, bone: Array, fields: tuple[FloatArray, ...]
+) -> tuple[Volume, list[FloatArray]]:
+    """Fields of the straightened spine at the voxels of the CT around a bone."""
+    index = np.argwhere(bone)
+    start = np.array([spine.along[0], spine.front[0], spine.right[0]])
+    low, high = index.min(axis=0) - 3 + start, index.max(axis=0) + 3 + start
+    corners = np.stack(np.meshgrid(*zip(low, high, strict=True), indexing="ij"), axis=-1).reshape(-1, 3)
+    ijk = volume.grid.to_ijk(spine.frame.ras(corners))
+    first = np.maximum(np.floor(ijk.min(axis=0)).astype(int) - 2, 0)[::-1]
+    last = np.minimum(np.ceil(ijk.max(axis=0)).astype(int)[::-1] + 3, volume.array.shape)
+    part = volume.cropped((int(first[0]), int(first[1]), int(first[2])), (int(last[0]), int(last[1]), int(last[2])))
+    k, j, i = np.meshgrid(*(np.arange(n, dtype=np.float64) for n in part.array.shape), indexing="ij")
+    points = part.grid.to_ras(np.stack([i, j, k], axis=-1).reshape(-1, 3))
+    places = spine.index(spine.frame.local(points)).T
+    return part, [
+        ndimage.map_coordinates(field, places, order=1, mode="constant").reshape(part.array.shape) for field in fields
+    ]
+
+
+def _require_one_body(vertebrae: Vertebrae, number: int) -> None:
+    """Refuse when the discs above and below lie too far apart or too close for one vertebra."""
+    gap = vertebrae.discs[number - 1].middle - vertebrae.discs[number - 2].middle
+    if not SPACING_MM[0] <= gap <= SPACING_MM[1]:
+        raise RefusedError(
+            f"the discs above and below lie {gap:.0f} mm apart, expected {SPACING_MM[0]:g} to {SPACING_MM[1]:g} mm: "
+            "a disc was not recognised or the vertebra is crushed; give a label of the bone",
+            "DISC_SPACING",
+        )
+
+
+def _largest(mask: Array) -> Array:
+    pieces, count = ndimage.label(mask)
+    if count < 2:
+        return np.asarray(mask)
+    return np.asarray(pieces == 1 + int(np.bincount(pieces.ravel())[1:].argmax()))
+
+
+def _nothing() -> None:
+    pass
