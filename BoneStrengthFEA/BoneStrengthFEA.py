@@ -32,7 +32,7 @@ from BoneStrengthFEAPanel import study_nodes
 from BoneStrengthFEAPanel.panel import PanelMixin
 from BoneStrengthFEAPanel.runner import ProcessRunner, RunnerError
 
-IMPORT_NAMES = {"pillow": "PIL"}
+IMPORT_NAMES = {"pillow": "PIL", "scikit-image": "skimage"}
 
 
 class BoneStrengthFEA(ScriptedLoadableModule):

@@ -1,10 +1,13 @@
 """Segment Editor effect: click in a bone, look at the preview, accept."""
 
+import numpy as np
 import qt
 import slicer
 import vtk
 from SegmentEditorEffects import AbstractScriptedSegmentEditorEffect
 from slicer.i18n import tr as _
+
+from SegmentEditorIsolateBoneLib.isolation import KINDS, isolate, wholeBone
 
 PREVIEW_COLOR = (1.0, 0.75, 0.1)
 PREVIEW_NAME = "Isolate bone preview"
@@ -36,11 +39,19 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
 
     def helpText(self):
         return _(
-            "Isolate one bone: click in it, look at the preview, press Apply. Thresholding, splitting from "
-            "neighbouring bones, filling of the marrow and keeping the connected piece are one step."
+            "Isolate one bone: say which kind it is, click in it, look at the preview, press Apply. "
+            "A vertebra is found along its canal, a femur by its head; any other bone by threshold, "
+            "splitting and filling."
         )
 
     def setupOptionsFrame(self):
+        self.kindCombo = qt.QComboBox()
+        for text, site in KINDS:
+            self.kindCombo.addItem(_(text), site)
+        self.kindCombo.addItem(_("Any bone, by threshold"), "any")
+        self.kindCombo.toolTip = _("What kind of bone is clicked; the sliders belong to the last choice")
+        self.kindCombo.connect("currentIndexChanged(int)", self.onKindChanged)
+        self.scriptedEffect.addLabeledOptionsWidget(_("Bone:"), self.kindCombo)
         self.thresholdSlider = slicer.qMRMLSliderWidget()
         self._slider(self.thresholdSlider, -100, 600, 130, _("Lowest CT number of bone [HU]; lower it for frail bone"))
         self.scriptedEffect.addLabeledOptionsWidget(_("Threshold [HU]:"), self.thresholdSlider)
@@ -58,6 +69,15 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self.applyButton.enabled = False
         self.scriptedEffect.addOptionsWidget(self.applyButton)
         self.applyButton.connect("clicked(bool)", self.onApply)
+        self.onKindChanged()
+
+    def onKindChanged(self, *_unused):
+        """The sliders belong to the choice by threshold."""
+        for slider in (self.thresholdSlider, self.splitSlider, self.closeSlider):
+            slider.enabled = self._kind() == "any"
+
+    def _kind(self):
+        return self.kindCombo.itemData(self.kindCombo.currentIndex)
 
     def _slider(self, slider, low, high, value, tip):
         slider.minimum = low
@@ -97,16 +117,13 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         from BoneStrengthFEAPanel.study_nodes import volumeFromNode
 
         from BoneStrengthFEALib.errors import BoneStrengthError
-        from SegmentEditorIsolateBoneLib.isolation import isolate
 
+        if self._kind() != "any" and not self._packagesThere():
+            return
         qt.QApplication.setOverrideCursor(qt.Qt.WaitCursor)
         try:
             ct = volumeFromNode(self.scriptedEffect.parameterSetNode().GetSourceVolumeNode())
-            import numpy as np
-
-            ijk = ct.grid.to_ijk(np.asarray([ras], dtype=float))[0]
-            values = (self.thresholdSlider.value, self.splitSlider.value, self.closeSlider.value)
-            self._mask = isolate(ct, ijk, *values)
+            self._mask, notes = self._found(ct, ras)
         except BoneStrengthError as error:
             self._mask = None
             self.removePreview()
@@ -115,9 +132,29 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         finally:
             qt.QApplication.restoreOverrideCursor()
         volume = float(self._mask.sum()) * ct.voxel_volume_mm3 / 1000.0
-        self.messageLabel.text = _("Preview: {volume:.1f} cm3. Press Apply, or click again.").format(volume=volume)
+        text = _("Preview: {volume:.1f} cm3. Press Apply, or click again.").format(volume=volume)
+        self.messageLabel.text = "\n".join([text, *notes])
         self._showPreview()
         self.applyButton.enabled = True
+
+    def _found(self, ct, ras):
+        """Mask, and lines to read with it."""
+        if self._kind() != "any":
+            mask, unsure, notes = wholeBone(ct, ras, self._kind())
+            return mask, [_("{share:.0f} % of it is in doubt.").format(share=100 * unsure), *notes]
+        ijk = ct.grid.to_ijk(np.asarray([ras], dtype=float))[0]
+        values = (self.thresholdSlider.value, self.splitSlider.value, self.closeSlider.value)
+        return isolate(ct, ijk, *values), []
+
+    def _packagesThere(self):
+        from BoneStrengthFEA import BoneStrengthFEALogic
+
+        if BoneStrengthFEALogic().ensurePackages("requirements-isolate.txt"):
+            return True
+        self.messageLabel.text = _(
+            "scikit-image is missing; choose the bone by threshold, or click again to install it."
+        )
+        return False
 
     def _showPreview(self):
         source = self.scriptedEffect.parameterSetNode().GetSourceVolumeNode()

@@ -1,4 +1,4 @@
-"""One bone from a click: threshold, close and fill, split where bones meet, keep the piece at the click."""
+"""One bone from a click: whole bones by the library, or any bone by threshold, closing, filling and splitting."""
 
 import numpy as np
 
@@ -10,6 +10,24 @@ CLOSE_MM = 3.0
 """Gaps of the shell up to twice this are closed before filling."""
 REACH_MM = 90.0
 """No further than this from the click along each axis."""
+
+
+KINDS = (("Vertebra", "vertebra"), ("Proximal femur", "femur"), ("Radius", "radius"), ("Tibia", "tibia"))
+"""Texts and sites of the bones that the library knows whole."""
+
+
+def wholeBone(ct, ras, site):
+    """Mask of the whole bone of a site at a RAS point, its share that is in doubt, and what a reader must know.
+
+    Returns a (K, J, I) uint8 array, a number from 0 to 1 and a tuple of texts. Raises BoneStrengthError.
+    """
+    from BoneStrengthFEALib.anatomy import Site
+    from BoneStrengthFEALib.segmentation.isolate import isolate as isolateBone
+    from BoneStrengthFEALib.segmentation.isolate import label_map_of
+
+    bone = isolateBone(ct, np.asarray(ras, dtype=float), Site(site))
+    unsure = float((bone.confidence[bone.labels.volume.array > 0] < 0.5).mean())
+    return np.asarray(label_map_of((bone,), ct).volume.array, dtype=np.uint8), unsure, bone.notes
 
 
 def isolate(ct, seed_ijk, threshold_hu=THRESHOLD_HU, split_mm=SPLIT_MM, close_mm=CLOSE_MM):

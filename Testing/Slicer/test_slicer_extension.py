@@ -257,3 +257,65 @@ def _seg(folder: Path) -> tuple[Path, Any]:
         pydicom.uid.generate_uid(), 1, "BoneStrengthFEA", "x", "1", "1")  # fmt: skip
     seg.save_as(folder / "seg.dcm")
     return folder / "seg.dcm", mask
+
+
+def test_the_effect_isolates_the_kind_of_bone_that_was_chosen(module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The effect with a stand-in of the Segment Editor: preview, Apply, and the bone by threshold."""
+    effect, parameters = an_effect(monkeypatch)
+    study = demo_study(("L3",))
+    wanted = study.labels.mask("vertebrae_L3").array > 0
+    index = np.argwhere(wanted)
+    middle = index[np.linalg.norm(index - index.mean(axis=0), axis=1).argmin()]
+    ras = study.ct.grid.to_ras(middle[::-1].astype(float))
+    assert not effect.thresholdSlider.enabled
+    effect.previewAt(ras)
+    assert "level is unknown" in effect.messageLabel.text
+    assert effect.applyButton.enabled
+    effect.onApply()
+    source = parameters.GetSourceVolumeNode()
+    found = slicer.util.arrayFromSegmentBinaryLabelmap(
+        parameters.GetSegmentationNode(), parameters.GetSelectedSegmentID(), source
+    )
+    assert 2 * ((found > 0) & wanted).sum() / ((found > 0).sum() + wanted.sum()) > 0.9
+    effect.previewAt(study.ct.grid.to_ras(np.zeros(3)))
+    assert "SEED" not in effect.messageLabel.text
+    assert "air" in effect.messageLabel.text
+    assert not effect.applyButton.enabled
+    effect.kindCombo.currentIndex = effect.kindCombo.findData("any")
+    assert effect.thresholdSlider.enabled
+    effect.previewAt(ras)
+    assert "Preview" in effect.messageLabel.text
+    effect.deactivate()
+
+
+def an_effect(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any]:
+    """The effect, and what the Segment Editor would tell it."""
+    slicer_scene.put("SegmentEditorEffects", AbstractScriptedSegmentEditorEffect=_AbstractEffect)
+    monkeypatch.setattr(slicer, "qMRMLSliderWidget", stand_in.ctkSliderWidget, raising=False)
+    monkeypatch.setitem(sys.modules, "BoneStrengthFEA", slicer_scene.import_module())
+    from SegmentEditorIsolateBoneLib.SegmentEditorEffect import SegmentEditorEffect
+
+    study = demo_study(("L3",))
+    volume = slicer_scene.volume_node(study.ct)
+    segmentation = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "bone")
+    segmentation.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+    segment = segmentation.GetSegmentation().AddEmptySegment("", "L3")
+    parameters = types.SimpleNamespace(
+        GetSourceVolumeNode=lambda: volume,
+        GetSegmentationNode=lambda: segmentation,
+        GetSelectedSegmentID=lambda: segment,
+    )
+    scripted = types.SimpleNamespace(
+        parameterSetNode=lambda: parameters,
+        saveStateForUndo=lambda: None,
+        addLabeledOptionsWidget=lambda _text, _widget: None,
+        addOptionsWidget=lambda _widget: None,
+    )
+    effect = SegmentEditorEffect(scripted)
+    effect.setupOptionsFrame()
+    return effect, parameters
+
+
+class _AbstractEffect:
+    def __init__(self, scripted_effect: Any) -> None:
+        self.scriptedEffect = scripted_effect
