@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ from BoneStrengthFEALib.label_map import LabelMap
 from BoneStrengthFEALib.label_names import SCHEMES
 from BoneStrengthFEALib.regrid import onto_grid
 from BoneStrengthFEALib.segmentation import read_labels, write_labels
+from BoneStrengthFEALib.segmentation.tools import run_tool, totalsegmentator_command
 from BoneStrengthFEALib.volume import Quantity, Volume
 
 logger = logging.getLogger(__name__)
@@ -40,6 +43,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="R,A,S",
         help="isolate the bone of --site at this point [mm]: --point=-12,30,5",
     )
+    source.add_argument(
+        "--totalsegmentator", nargs="?", const="total", metavar="TASK", help="run TotalSegmentator (must be installed)"
+    )
+    source.add_argument("--tool", metavar="COMMAND", help="run a program: 'PROGRAM --in {input} --out {output}'")
     source.add_argument("--auto", action="store_true", help="find vertebrae along the canal and proximal femora")
     parser.add_argument(
         "--site", choices=[site.value for site in Site], default="vertebra", help="kind of bone at --point"
@@ -65,10 +72,11 @@ def run(arguments: argparse.Namespace) -> int:
     """
     if arguments.out.exists() and not arguments.overwrite:
         raise InputError(f"{arguments.out} exists and may hold edits; choose another file or give --overwrite")
-    if arguments.confidence and arguments.labels:
-        raise InputError("--confidence belongs to --point or --auto: given labels carry no certainty")
+    own = arguments.auto or arguments.point is not None
+    if arguments.confidence and not own:
+        raise InputError("--confidence belongs to --point or --auto: other labels carry no certainty")
     ct = read_folder(arguments.ct).ct if arguments.ct.is_dir() else read_volume(arguments.ct, Quantity.HU)
-    labels = _given(arguments, ct) if arguments.labels else _isolated(arguments, ct)
+    labels = _isolated(arguments, ct) if own else _given(arguments, ct)
     write_labels(labels, arguments.out)
     for value in labels.values():
         print(f"{value:>6}  {labels.names.get(value, '')}")
@@ -76,8 +84,17 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _given(arguments: argparse.Namespace, ct: Volume) -> LabelMap:
-    given = read_labels(arguments.labels, arguments.numbering)
+    if arguments.totalsegmentator:
+        return run_tool(totalsegmentator_command(arguments.totalsegmentator), ct, "totalsegmentator")
+    if arguments.tool:
+        return run_tool(_words(arguments.tool), ct, arguments.numbering)
+    given = read_labels(arguments.labels, arguments.numbering, ct.grid)
     return LabelMap(onto_grid(given.volume, ct.grid), given.names)
+
+
+def _words(command: str) -> list[str]:
+    # backslashes are part of a path on Windows
+    return [word.strip('"') for word in shlex.split(command, posix=os.name != "nt")]
 
 
 def _isolated(arguments: argparse.Namespace, ct: Volume) -> LabelMap:

@@ -20,6 +20,7 @@ from BoneStrengthFEALib.landmark_files import Landmarks, landmarks_of, read_land
 from BoneStrengthFEALib.quality import QualityReport
 from BoneStrengthFEALib.regrid import onto_grid
 from BoneStrengthFEALib.segmentation import read_labels
+from BoneStrengthFEALib.segmentation.label_objects import label_object_in, require_same_patient_space
 from BoneStrengthFEALib.settings import Settings, read_settings
 from BoneStrengthFEALib.settings_override import override
 from BoneStrengthFEALib.study import Study, Target
@@ -55,7 +56,11 @@ def _add_images(parser: argparse.ArgumentParser, required: bool) -> None:
     )
     image.add_argument("--series", default="", metavar="UID", help="DICOM series; else the best one for bone is chosen")
     image.add_argument(
-        "--labels", type=Path, required=False, help="labels of the bones: image, .seg.nrrd, or folder of masks"
+        "--labels",
+        type=Path,
+        required=False,
+        help="labels of the bones: image, .seg.nrrd, DICOM SEG, RTSTRUCT or folder of masks; left out, the one SEG or "
+        "RTSTRUCT of the study in a DICOM folder",
     )
     image.add_argument(
         "--point",
@@ -204,7 +209,7 @@ def study_of(arguments: argparse.Namespace) -> Study:
         labels, targets, parts, lines = isolated_at_point(arguments, ct)
         quality = QualityReport((*quality.lines, *lines))
     else:
-        labels, targets = _labelled(arguments, ct)
+        labels, targets = _labelled(arguments, scan)
     if arguments.tissues:
         names = label_names(arguments.tissue_numbering)
         tissues = LabelMap(on_ct(arguments.tissues), names)
@@ -229,11 +234,14 @@ def study_of(arguments: argparse.Namespace) -> Study:
     )
 
 
-def _labelled(arguments: argparse.Namespace, ct: Volume) -> tuple[LabelMap, tuple[Target, ...]]:
-    if arguments.labels is None or not arguments.label:
+def _labelled(arguments: argparse.Namespace, scan: DicomScan) -> tuple[LabelMap, tuple[Target, ...]]:
+    if not arguments.label or (arguments.labels is None and not arguments.ct.is_dir()):
         raise InputError("say which bones: --labels FILE and --label NAME, or a point in one bone: --point R,A,S")
-    given = read_labels(arguments.labels, arguments.numbering)
-    return LabelMap(onto_grid(given.volume, ct.grid), given.names), _targets(arguments)
+    if arguments.labels is None:
+        arguments.labels = label_object_in(arguments.ct, scan.acquisition)
+    require_same_patient_space(arguments.labels, scan.acquisition)
+    given = read_labels(arguments.labels, arguments.numbering, scan.ct.grid)
+    return LabelMap(onto_grid(given.volume, scan.ct.grid), given.names), _targets(arguments)
 
 
 def _scan(arguments: argparse.Namespace) -> DicomScan:

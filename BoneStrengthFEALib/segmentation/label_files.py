@@ -17,22 +17,26 @@ from BoneStrengthFEALib.image_files import read_volume, write_volume
 from BoneStrengthFEALib.label_map import LabelMap
 from BoneStrengthFEALib.label_names import label_names
 from BoneStrengthFEALib.segmentation.dicom_seg import read_dicom_seg
+from BoneStrengthFEALib.segmentation.rtstruct import RTSTRUCT_CLASS, read_rtstruct
 from BoneStrengthFEALib.segmentation.slicer_files import SUFFIX, read_seg_nrrd, write_seg_nrrd
-from BoneStrengthFEALib.volume import Quantity
+from BoneStrengthFEALib.volume import Grid, Quantity
 
 MASK_SUFFIX = ".nii.gz"
 """Suffix of the masks TotalSegmentator writes, one per structure."""
 
 
-def read_labels(path: Path, numbering: str = "none") -> LabelMap:
+def read_labels(path: Path, numbering: str = "none", grid: Grid | None = None) -> LabelMap:
     """Read a label map from any known kind of file.
 
     Parameters
     ----------
     path
-        Image file, .seg.nrrd file, DICOM SEG, or a folder of 0/1 masks named by structure (as TotalSegmentator).
+        Image file, .seg.nrrd file, DICOM SEG, RT Structure Set, or a folder of 0/1 masks named by structure (as
+        TotalSegmentator).
     numbering
         What the values mean when neither the file nor a dataset.json beside it tells.
+    grid
+        Grid of the CT; contours of an RT Structure Set are rasterised on it.
 
     Returns
     -------
@@ -50,9 +54,23 @@ def read_labels(path: Path, numbering: str = "none") -> LabelMap:
     if path.name.lower().endswith(SUFFIX):
         return read_seg_nrrd(path)
     if path.is_file() and is_dicom(path):
-        return read_dicom_seg(path)
+        return _read_dicom(path, grid)
     names = label_names(numbering) or _nnunet_names(path.parent / "dataset.json")
     return LabelMap(read_volume(path, Quantity.LABEL), names)
+
+
+def _read_dicom(path: Path, grid: Grid | None) -> LabelMap:
+    from pydicom import dcmread
+
+    try:
+        kind = str(dcmread(path, stop_before_pixels=True, specific_tags=["SOPClassUID"]).get("SOPClassUID", ""))
+    except Exception as error:
+        raise InputError(f"{path.name} cannot be read as DICOM: damaged ({error})") from error
+    if kind != RTSTRUCT_CLASS:
+        return read_dicom_seg(path)
+    if grid is None:
+        raise InputError(f"{path.name} holds contours; they need the CT they were drawn on")
+    return read_rtstruct(path, grid)
 
 
 def write_labels(labels: LabelMap, path: Path) -> None:
