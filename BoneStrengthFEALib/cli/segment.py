@@ -18,7 +18,8 @@ from BoneStrengthFEALib.image_files import read_volume, write_volume
 from BoneStrengthFEALib.label_map import LabelMap
 from BoneStrengthFEALib.label_names import SCHEMES
 from BoneStrengthFEALib.regrid import onto_grid
-from BoneStrengthFEALib.segmentation import read_labels, write_labels
+from BoneStrengthFEALib.segmentation import read_labels
+from BoneStrengthFEALib.segmentation.edits import record_of, write_keeping_edits
 from BoneStrengthFEALib.segmentation.tools import run_tool, totalsegmentator_command
 from BoneStrengthFEALib.volume import Quantity, Volume
 
@@ -54,7 +55,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--confidence", type=Path, metavar="FILE", help="write how certain each voxel is [percent]")
     parser.add_argument("--numbering", choices=SCHEMES, default="none", help="what values mean without names")
     parser.add_argument("--out", type=Path, required=True, help=".seg.nrrd (keeps names), .nii.gz, .nrrd or .mha")
-    parser.add_argument("--overwrite", action="store_true", help="replace the file if it exists")
+    parser.add_argument("--overwrite", action="store_true", help="replace the file, but keep labels that were edited")
+    parser.add_argument("--discard-edits", action="store_true", help="with --overwrite: replace edited labels too")
     parser.set_defaults(run=run)
 
 
@@ -71,13 +73,21 @@ def run(arguments: argparse.Namespace) -> int:
     Exit code.
     """
     if arguments.out.exists() and not arguments.overwrite:
-        raise InputError(f"{arguments.out} exists and may hold edits; choose another file or give --overwrite")
+        raise InputError(
+            f"{arguments.out} exists and may hold edits; choose another file, or give --overwrite, which keeps "
+            "labels that were edited"
+        )
     own = arguments.auto or arguments.point is not None
     if arguments.confidence and not own:
         raise InputError("--confidence belongs to --point or --auto: other labels carry no certainty")
     ct = read_folder(arguments.ct).ct if arguments.ct.is_dir() else read_volume(arguments.ct, Quantity.HU)
     labels = _isolated(arguments, ct) if own else _given(arguments, ct)
-    write_labels(labels, arguments.out)
+    if arguments.discard_edits:
+        arguments.out.unlink(missing_ok=True)
+        record_of(arguments.out).unlink(missing_ok=True)
+    labels, kept = write_keeping_edits(labels, arguments.out)
+    for name in kept:
+        print(f"kept: {name} was edited or added by hand (--discard-edits replaces it)")
     for value in labels.values():
         print(f"{value:>6}  {labels.names.get(value, '')}")
     return 0
