@@ -114,7 +114,9 @@ def test_real_hip_from_dicom_to_strength(reference_data: Path, tmp_path: Path) -
         site = json.loads((out / "results.json").read_text(encoding="utf-8"))["sites"][0]
         values[case] = site
         assert 800 < site["strengths"][0]["force_n"] < 12000
-        assert 500 < site["strengths"][0]["stiffness_n_per_mm"] < 8000
+        # the window of 0.5 to 8 kN/mm is that of falls; along its shaft a femur is stiffer (docs/validation.md)
+        highest = {"femur-fall": 8000, "femur-stance": 13000}[case]
+        assert 500 < site["strengths"][0]["stiffness_n_per_mm"] < highest
         assert any(line["check"] == "DENSITY_CONVERSION" for line in site["quality"]["lines"])
     lines = {line["measure"]: line for line in values["femur-fall"]["risk"]}
     assert set(lines) == {"hip strength", "hip load-to-strength"}
