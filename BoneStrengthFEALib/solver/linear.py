@@ -20,6 +20,7 @@ from BoneStrengthFEALib.progress import ProgressCallback, no_progress
 from BoneStrengthFEALib.solver import memory
 from BoneStrengthFEALib.solver import vector_kernels as vk
 from BoneStrengthFEALib.solver.compiling import Team
+from BoneStrengthFEALib.solver.forecast import hopeless, iterations_expected, rate_per_iteration
 from BoneStrengthFEALib.solver.multigrid import Multigrid
 from BoneStrengthFEALib.solver.operator import ElementOperator
 from BoneStrengthFEALib.solver.solution import Solution, SolverOptions
@@ -67,7 +68,7 @@ def solve_linear(
     MemoryLimitError
         When it will not fit, before anything is allocated.
     ConvergenceError
-        When the tolerance is not reached; carries the history.
+        When the tolerance is not reached, or the rate says that it will not be; carries the history.
     """
     options = options or SolverOptions()
     backend = choose_backend(options.backend)
@@ -147,7 +148,16 @@ class _Iteration:
 
     def done(self) -> bool:
         """Whether the tolerance is reached or the iterations are used up."""
-        return self.history[-1] <= self.options.tolerance or len(self.history) > self.options.max_iterations
+        return (
+            self.history[-1] <= self.options.tolerance
+            or len(self.history) > self.options.max_iterations
+            or self.hopeless()
+        )
+
+    def hopeless(self) -> bool:
+        """Whether the rate says that the iterations allowed are far too few; the diagonal alone says nothing early."""
+        tolerance, limit = self.options.tolerance, self.options.max_iterations
+        return isinstance(self.precondition, Multigrid) and hopeless(self.history, tolerance, limit)
 
     def round(self, u: FloatArray, r: FloatArray) -> None:
         """Conjugate gradients [1, algorithm 9.1] from u with residual r, both updated, until a check is due."""
@@ -176,6 +186,7 @@ class _Iteration:
             if (
                 self.history[-1] <= AIM_BELOW * self.options.tolerance
                 or len(self.history) > self.options.max_iterations
+                or self.hopeless()
             ):
                 return
 
@@ -198,14 +209,23 @@ def _solve(
         if stuck and not (isinstance(precondition, Multigrid) and precondition.retreat()):
             break
     if state.history[-1] > options.tolerance:
-        raise ConvergenceError(
-            f"the solver reached a relative residual of {state.history[-1]:.2e} after {len(state.history) - 1} "
-            f"iterations, {options.tolerance:.0e} was asked for; check that the boundary conditions hold the model and "
-            "that no wide shell is one voxel thick (use smaller voxels), or raise solver.max_iterations",
-            tuple(state.history),
-        )
+        raise ConvergenceError(_what_was_tried(state), tuple(state.history))
     callback(STAGE_SOLVE, 1.0)
     return u, tuple(state.history)
+
+
+def _what_was_tried(state: _Iteration) -> str:
+    history, options = state.history, state.options
+    expected = iterations_expected(history, options.tolerance)
+    outlook = f"about {expected:.0f} iterations" if np.isfinite(expected) else "never"
+    method = "multigrid" if isinstance(state.precondition, Multigrid) else "the diagonal"
+    return (
+        f"the solver reached a relative residual of {history[-1]:.2e} after {len(history) - 1} iterations of conjugate "
+        f"gradients preconditioned by {method}, {options.tolerance:.0e} within {options.max_iterations} was asked for; "
+        f"at the last rate, a factor of {rate_per_iteration(history):.4f} per iteration, it would take: {outlook}. "
+        "Check that the boundary conditions hold the model and that no wide shell is one voxel thick (use smaller "
+        "voxels), or raise solver.max_iterations"
+    )
 
 
 def _log_fraction(residual: float, tolerance: float) -> float:
