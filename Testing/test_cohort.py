@@ -15,9 +15,9 @@ from BoneStrengthFEALib.cli import main
 from BoneStrengthFEALib.cohort.case import Case, CaseState, Outcome, fingerprint, is_current, read_state, request_sha256
 from BoneStrengthFEALib.cohort.case import write_state as save
 from BoneStrengthFEALib.cohort.execute import case_from_json, case_to_json
-from BoneStrengthFEALib.cohort.gather import MeasureRow
 from BoneStrengthFEALib.cohort.longitudinal import changes
 from BoneStrengthFEALib.cohort.manifest import read_rows
+from BoneStrengthFEALib.cohort.measure_rows import MeasureRow
 from BoneStrengthFEALib.cohort.precision import precision_of, read_precision, write_precision
 from BoneStrengthFEALib.cohort.report import outliers
 from BoneStrengthFEALib.errors import InputError

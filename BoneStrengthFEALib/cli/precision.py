@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from BoneStrengthFEALib.cohort.measure_rows import saved_rows
 from BoneStrengthFEALib.cohort.precision import ENOUGH_FREEDOM, precision_of, write_precision
-from BoneStrengthFEALib.cohort.saved import saved_rows
 
 EXAMPLE = """example: scan 15 people three times, run all scans as a cohort with 'subject' saying whose scan it is, then
   bone-strength-fea precision repeats/ --out precision.json

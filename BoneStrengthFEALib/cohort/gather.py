@@ -5,13 +5,12 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from BoneStrengthFEALib.atomic_files import replacing, write_text
-from BoneStrengthFEALib.cohort.case import Case, CaseState, Outcome
-from BoneStrengthFEALib.cohort.engine import cases_folder
+from BoneStrengthFEALib.cohort.case import Case, CaseState
 from BoneStrengthFEALib.cohort.longitudinal import changes, changes_csv
+from BoneStrengthFEALib.cohort.measure_rows import MeasureRow, measured
 from BoneStrengthFEALib.cohort.precision import Precision, read_precision
 from BoneStrengthFEALib.cohort.report import write_report
 
@@ -34,39 +33,6 @@ MEASURE_COLUMNS = {
     "source": "citation of method or cut-off",
 }
 NUMBERS = ("age", "value", "standard_uncertainty")
-
-
-@dataclass(frozen=True)
-class MeasureRow:
-    """One measured value of one case.
-
-    Parameters
-    ----------
-    case
-        Case it belongs to.
-    site, level, side, measure, unit, classification, source
-        Texts as in measures.csv.
-    value
-        Value in its unit.
-    uncertainty
-        Standard uncertainty in the unit, or None.
-    """
-
-    case: Case
-    site: str
-    level: str
-    side: str
-    measure: str
-    value: float
-    unit: str
-    uncertainty: float | None
-    classification: str
-    source: str
-
-    @property
-    def bone(self) -> str:
-        """Bone for people: "vertebra L1", "femur left"."""
-        return " ".join(part for part in (self.site, self.level, self.side) if part)
 
 
 def gather(
@@ -112,47 +78,6 @@ def gather(
 
 
 STATE_COLUMNS = ("case", "subject", "time", "state", "code", "message", "seconds", "peak_gb", "folder")
-
-
-def measured(cases: Sequence[Case], states: Mapping[str, CaseState], out: Path) -> list[MeasureRow]:
-    """All values of the cases that are done.
-
-    Parameters
-    ----------
-    cases
-        Cases.
-    states
-        Case id to state.
-    out
-        Cohort folder.
-
-    Returns
-    -------
-    Rows in the order of the manifest.
-    """
-    rows = []
-    for case in cases:
-        if states[case.id].outcome is not Outcome.DONE:
-            continue
-        with (cases_folder(out) / case.id / "measures.csv").open(newline="", encoding="utf-8") as stream:
-            rows += [_measure_row(case, line) for line in csv.DictReader(stream)]
-    return rows
-
-
-def _measure_row(case: Case, line: Mapping[str, str]) -> MeasureRow:
-    uncertainty = line["standard_uncertainty"]
-    return MeasureRow(
-        case,
-        line["site"],
-        line["level"],
-        line["side"],
-        line["measure"],
-        float(line["value"]),
-        line["unit"],
-        float(uncertainty) if uncertainty else None,
-        line["class"],
-        line["source"],
-    )
 
 
 def _fields(row: MeasureRow) -> tuple[str | float | None, ...]:

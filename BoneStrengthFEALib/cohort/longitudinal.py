@@ -8,13 +8,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from datetime import date
-from typing import TYPE_CHECKING
 
+from BoneStrengthFEALib.cohort.measure_rows import MeasureRow
+from BoneStrengthFEALib.cohort.precision import Precision
 from BoneStrengthFEALib.errors import InputError
-
-if TYPE_CHECKING:
-    from BoneStrengthFEALib.cohort.gather import MeasureRow
-    from BoneStrengthFEALib.cohort.precision import Precision
 
 
 @dataclass(frozen=True)

@@ -15,15 +15,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from BoneStrengthFEALib.atomic_files import write_text
+from BoneStrengthFEALib.cohort.measure_rows import MeasureRow
 from BoneStrengthFEALib.errors import InputError
-
-if TYPE_CHECKING:
-    from BoneStrengthFEALib.cohort.gather import MeasureRow
 
 SCHEMA = "bonestrengthfea-precision/1"
 LSC_FACTOR = 1.96 * math.sqrt(2.0)

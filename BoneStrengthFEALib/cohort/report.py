@@ -7,21 +7,18 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from BoneStrengthFEALib.atomic_files import write_text
 from BoneStrengthFEALib.cohort import plots
 from BoneStrengthFEALib.cohort.case import Case, CaseState, Outcome
+from BoneStrengthFEALib.cohort.longitudinal import Change
+from BoneStrengthFEALib.cohort.measure_rows import MeasureRow
 from BoneStrengthFEALib.report import words
 from BoneStrengthFEALib.report.style import STYLE
 from BoneStrengthFEALib.results import DISCLAIMER
 from BoneStrengthFEALib.version import __version__
-
-if TYPE_CHECKING:
-    from BoneStrengthFEALib.cohort.gather import MeasureRow
-    from BoneStrengthFEALib.cohort.longitudinal import Change
 
 FILE_NAME = "report.html"
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:"
