@@ -51,7 +51,7 @@ def test_pdf_says_the_numbers_and_the_limits(tmp_path: Path) -> None:
     text = text_of(write_pdf(made_up_results(tmp_path), tmp_path))
     for wanted in (
         "2390 N",
-        "86 ± 4 mg/cm3",
+        "86 ± 4 mg/cm³",
         "low bone mass",
         "Łukasiewicz-Παπαδόπουλος, Zoë",
         "Research use only",
@@ -94,7 +94,7 @@ def test_a_refused_examination_says_why(tmp_path: Path) -> None:
     results = refused_results(tmp_path)
     text = text_of(write_pdf(results, tmp_path))
     assert "No strength could be computed" in text
-    assert "BODY CUT BY FOV" in text
+    assert "Body cut by field of view" in text
     assert "choose a complete level" in text
     html = write_html(results, tmp_path).read_text(encoding="utf-8")
     assert "No strength could be computed" in html

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pydicom
-from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import EncapsulatedPDFStorage, ExplicitVRLittleEndian
 
-from BoneStrengthFEALib.dicom_out.origin import NAME, SERIAL, Origin, finish
+from BoneStrengthFEALib.dicom_out.origin import NAME, Origin, finish
 from BoneStrengthFEALib.results import StudyResults
-from BoneStrengthFEALib.version import __version__
-
-PATIENT_AND_STUDY = (
-    *("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyInstanceUID", "StudyDate", "StudyTime"),
-    *("StudyID", "StudyDescription", "AccessionNumber", "ReferringPhysicianName", "SpecificCharacterSet"),
-)
 
 
-def encapsulated_pdf(origin: Origin, results: StudyResults, pdf: Path, number: int) -> pydicom.Dataset:
+def encapsulated_pdf(
+    origin: Origin, results: StudyResults, pdf: Path, number: int, sources: Sequence[pydicom.Dataset] = ()
+) -> pydicom.Dataset:
     """Wrap the PDF.
 
     Parameters
@@ -26,44 +22,54 @@ def encapsulated_pdf(origin: Origin, results: StudyResults, pdf: Path, number: i
     origin
         Source.
     results
-        Results, for the time of the report.
+        Results, for the side of the bones.
     pdf
         The report.
     number
         Series number.
+    sources
+        Objects that hold what the report says; the images when there are none.
 
     Returns
     -------
     Dataset ready to be written.
     """
-    uid = origin.uid("pdf")
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = EncapsulatedPDFStorage, uid
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    made = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
+    from highdicom.base import SOPClass
+
     source = origin.images[0]
-    for keyword in PATIENT_AND_STUDY:
-        value = source.get(keyword)
-        setattr(made, keyword, "" if value is None else value)
-    if not made.SpecificCharacterSet:
-        made.SpecificCharacterSet = "ISO_IR 192"
-    made.SOPClassUID, made.SOPInstanceUID, made.Modality = EncapsulatedPDFStorage, uid, "DOC"
-    made.SeriesInstanceUID, made.SeriesNumber, made.InstanceNumber = origin.uid("pdf-series"), number, 1
+    made = SOPClass(
+        study_instance_uid=source.StudyInstanceUID,
+        series_instance_uid=origin.uid("pdf-series"),
+        series_number=number,
+        sop_instance_uid=origin.uid("pdf"),
+        sop_class_uid=EncapsulatedPDFStorage,
+        instance_number=1,
+        modality="DOC",
+        transfer_syntax_uid=ExplicitVRLittleEndian,
+        specific_character_set=source.SpecificCharacterSet,
+        series_description=f"{NAME}: report (research)",
+        **origin.equipment(),
+    )
+    made.copy_patient_and_study_information(source)
     made.ConversionType, made.BurnedInAnnotation = "SYN", "YES"
-    made.Manufacturer = made.ManufacturerModelName = NAME
-    made.SoftwareVersions, made.DeviceSerialNumber = __version__, SERIAL
-    stamp = results.provenance.get("utc", "")
-    digits = "".join(c for c in stamp if c.isdecimal())
-    made.ContentDate, made.ContentTime = digits[:8], digits[8:14]
     made.AcquisitionDateTime = ""
     made.DocumentTitle = "CT-based bone strength and density (research)"
-    made.SeriesDescription = f"{NAME}: report (research)"
     title = pydicom.Dataset()
     title.CodeValue, title.CodingSchemeDesignator = "18748-4", "LN"
     title.CodeMeaning = "Diagnostic Imaging Report"
     made.ConceptNameCodeSequence = [title]
+    made.SourceInstanceSequence = [_reference(one) for one in sources or origin.images]
     content = pdf.read_bytes()
     made.MIMETypeOfEncapsulatedDocument = "application/pdf"
     made.EncapsulatedDocumentLength = len(content)
     made.EncapsulatedDocument = content + b"\0" * (len(content) % 2)
+    sides = {site.side for site in results.sites if site.side}
+    if len(sides) == 1:
+        made.ImageLaterality = next(iter(sides))[0].upper()
     return finish(made, origin)
+
+
+def _reference(one: pydicom.Dataset) -> pydicom.Dataset:
+    made = pydicom.Dataset()
+    made.ReferencedSOPClassUID, made.ReferencedSOPInstanceUID = one.SOPClassUID, one.SOPInstanceUID
+    return made

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+import datetime
 import uuid
-import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pydicom
 
+from BoneStrengthFEALib.dicom_out.source_headers import restore_letters, source_headers
 from BoneStrengthFEALib.errors import DependencyError, InputError
-from BoneStrengthFEALib.results import StudyResults
+from BoneStrengthFEALib.results import SiteResult, StudyResults
 from BoneStrengthFEALib.version import __version__
 
 NAMESPACE = uuid.UUID("6f0f3c0e-9f6b-5d1a-8d0e-5a1f7f3f2c11")
 NAME = "BoneStrengthFEA"
+PAIRED = {"femur": "HIP", "radius": "WRIST", "tibia": "ANKLE"}
+"""Body part examined of bones that have a side."""
 SERIAL = "1"
-MAY_BE_EMPTY = (
-    *("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID"),
-    *("AccessionNumber", "ReferringPhysicianName", "PositionReferenceIndicator"),
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,13 +29,19 @@ class Origin:
     Parameters
     ----------
     images
-        Headers of the source images in the order of the volume's slices, without pixel data.
+        Headers of the source images in the order of the volume's slices, without pixel data; see source_headers.
     key
         What decides the identifiers: series, settings, inputs, software.
+    file
+        First of the images.
+    made
+        When the results were made, in the time zone of the source.
     """
 
     images: tuple[pydicom.Dataset, ...]
     key: str
+    file: str
+    made: datetime.datetime
 
     def uid(self, role: str) -> str:
         """Identifier of an object: the same for the same inputs, settings and software.
@@ -92,18 +97,24 @@ def origin_of(results: StudyResults) -> Origin:
         raise InputError(
             "DICOM objects need a CT that was read from DICOM; give the DICOM folder instead of an image file"
         )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        images = tuple(pydicom.dcmread(Path(path), stop_before_pixels=True) for path in files)
-    for image in images:
-        for keyword in MAY_BE_EMPTY:
-            if keyword not in image:
-                # de-identifiers leave them out; the standard wants them, empty if need be
-                setattr(image, keyword, "")
+    images = source_headers(files)
     if len(images) < 2:
         raise InputError("DICOM objects of Enhanced CT are not supported yet; export the series as single frames")
     hashes = [value for name, value in sorted(results.provenance.items()) if name.endswith("sha256")]
-    return Origin(images, "|".join([str(images[0].SeriesInstanceUID), __version__, *hashes]))
+    key = "|".join([str(images[0].SeriesInstanceUID), __version__, *hashes])
+    origin = Origin(images, key, str(files[0]), _made(results, images[0]))
+    for image in images:
+        if not image.get("FrameOfReferenceUID"):
+            # objects on the voxels of the images need one; the images' own coordinates are meant
+            image.FrameOfReferenceUID = origin.uid("frame")
+    return origin
+
+
+def _made(results: StudyResults, image: pydicom.Dataset) -> datetime.datetime:
+    """Time of the results where the images were made; this machine's time zone when they do not tell."""
+    utc = datetime.datetime.fromisoformat(results.provenance["utc"])
+    offset = str(image.get("TimezoneOffsetFromUTC") or "")
+    return utc.astimezone(datetime.datetime.strptime(offset, "%z").tzinfo if offset else None)
 
 
 def require_highdicom() -> None:
@@ -120,7 +131,7 @@ def require_highdicom() -> None:
         raise DependencyError("DICOM objects need the package highdicom; install 'bone-strength-fea[all]'") from error
 
 
-def finish(dataset: pydicom.Dataset, origin: Origin, side: str = "") -> pydicom.Dataset:
+def finish(dataset: pydicom.Dataset, origin: Origin) -> pydicom.Dataset:
     """Copy what viewers and validators expect from the source, and mark the object as research.
 
     Parameters
@@ -129,18 +140,44 @@ def finish(dataset: pydicom.Dataset, origin: Origin, side: str = "") -> pydicom.
         Object.
     origin
         Source.
-    side
-        "left" or "right" for a paired bone, else empty.
 
     Returns
     -------
     The object.
     """
     source = origin.images[0]
-    for keyword in ("BodyPartExamined", "IssuerOfPatientID", "PatientAge", "PatientSize", "PatientWeight"):
+    for keyword in (
+        *("IssuerOfPatientID", "PatientAge", "PatientSize", "PatientWeight", "EthnicGroup", "TimezoneOffsetFromUTC"),
+    ):
         if source.get(keyword) not in (None, "") and keyword not in dataset:
             setattr(dataset, keyword, source.get(keyword))
-    if side and "ImageLaterality" not in dataset and "Laterality" not in dataset:
-        dataset.Laterality = side[0].upper()
+    day, clock = origin.made.strftime("%Y%m%d"), origin.made.strftime("%H%M%S")
+    dataset.InstanceCreationDate, dataset.InstanceCreationTime = day, clock
+    dataset.ContentDate, dataset.ContentTime = day, clock
     dataset.SeriesDescription = dataset.get("SeriesDescription") or f"{NAME} (research)"
+    restore_letters(dataset, origin.file)
     return dataset
+
+
+def mark_region(dataset: pydicom.Dataset, sites: Sequence[SiteResult]) -> None:
+    """Name the part of the body, and the side of a picture's; a picture of a paired part without a side is invalid.
+
+    Parameters
+    ----------
+    dataset
+        Image object; changed.
+    sites
+        Bones it shows.
+    """
+    kinds, sides = {site.site for site in sites}, {site.side for site in sites if site.side}
+    known = PAIRED.get(next(iter(kinds))) if len(kinds) == 1 else None
+    if known and len(sides) == 1:
+        dataset.BodyPartExamined = known
+        if dataset.Modality == "OT":
+            # segments and frames name their sides themselves
+            dataset.Laterality = next(iter(sides))[0].upper()
+    elif kinds == {"vertebra"}:
+        parts = {site.level[:1] for site in sites}
+        dataset.BodyPartExamined = f"{next(iter(parts))}SPINE" if parts in ({"T"}, {"L"}) else "SPINE"
+    else:
+        dataset.BodyPartExamined = "PELVIS" if kinds == {"femur"} else "WHOLEBODY"

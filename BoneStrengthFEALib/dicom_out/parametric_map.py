@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pydicom
 
 from BoneStrengthFEALib.dicom_out.codes import private, unit
-from BoneStrengthFEALib.dicom_out.origin import NAME, Origin, finish
+from BoneStrengthFEALib.dicom_out.origin import NAME, Origin, finish, mark_region
+from BoneStrengthFEALib.results import SiteResult
 from BoneStrengthFEALib.volume import Volume
 
 CENTRE, WIDTH = 200.0, 1000.0
 
 
-def parametric_map(origin: Origin, density: Volume, number: int) -> Any:
+def parametric_map(origin: Origin, sites: Sequence[SiteResult], density: Volume, number: int) -> Any:
     """Make the object.
 
     Parameters
     ----------
     origin
         Source.
+    sites
+        Bones of the study.
     density
         (K, J, I) density [mg/cm3] on the scan's grid.
     number
@@ -62,8 +66,11 @@ def parametric_map(origin: Origin, density: Volume, number: int) -> Any:
     region = pydicom.Dataset()
     region.CodeValue, region.CodingSchemeDesignator, region.CodeMeaning = "3138006", "SCT", "Bone"
     anatomy = pydicom.Dataset()
-    anatomy.FrameLaterality, anatomy.AnatomicRegionSequence = "U", [region]
+    sides = {site.side[:1].upper() for site in sites}
+    anatomy.FrameLaterality = next(iter(sides)) or "U" if len(sides) == 1 else "B" if {"L", "R"} <= sides else "U"
+    anatomy.AnatomicRegionSequence = [region]
     built.SharedFunctionalGroupsSequence[0].FrameAnatomySequence = [anatomy]
+    mark_region(built, sites)
     return finish(built, origin)
 
 

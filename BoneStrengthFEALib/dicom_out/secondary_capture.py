@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from BoneStrengthFEALib.dicom_out.origin import NAME, Origin, finish
+from BoneStrengthFEALib.dicom_out.origin import NAME, Origin, finish, mark_region
 from BoneStrengthFEALib.report import sentences
 from BoneStrengthFEALib.results import DISCLAIMER, StudyResults
 from BoneStrengthFEALib.volume import Array
@@ -51,22 +51,16 @@ def secondary_capture(origin: Origin, results: StudyResults, folder: Path, numbe
         sop_instance_uid=origin.uid("sc"),
         instance_number=1,
         patient_orientation=("L", "P"),
+        specific_character_set=first.SpecificCharacterSet,
         **origin.equipment(),
     )
-    for keyword in (
-        *("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID"),
-        *("StudyDescription", "AccessionNumber", "ReferringPhysicianName"),
-    ):
-        if keyword in first:
-            setattr(data, keyword, first.get(keyword))
-    # the source's names may need more than the default letters
-    data.SpecificCharacterSet = "ISO_IR 192"
+    data.copy_patient_and_study_information(first)
     # a page of pictures has no orientation of its own
     data.PatientOrientation = None
     data.BurnedInAnnotation = "NO"
     data.SeriesDescription = f"{NAME}: pictures (research)"
-    sides = {site.side for site in results.sites if site.pictures}
-    return finish(data, origin, next(iter(sides)) if len(sides) == 1 else "")
+    mark_region(data, [site for site in results.sites if site.pictures])
+    return finish(data, origin)
 
 
 def picture_page(results: StudyResults, folder: Path) -> Array | None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from BoneStrengthFEALib.dicom_out.codes import anatomy, snomed
-from BoneStrengthFEALib.dicom_out.origin import NAME, Origin, finish
+from BoneStrengthFEALib.dicom_out.origin import NAME, Origin, finish, mark_region
 from BoneStrengthFEALib.results import SiteResult
 from BoneStrengthFEALib.version import __version__
 from BoneStrengthFEALib.volume import Array
@@ -56,7 +56,7 @@ def segmentation(origin: Origin, sites: Sequence[SiteResult], masks: Sequence[Ar
         series_description=f"{NAME}: analysed bone, {kind} (research)",
         **origin.equipment(),
     )
-    # the side is in each segment's type
+    mark_region(built, sites)
     return finish(built, origin)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from BoneStrengthFEALib.atomic_files import write_bytes, write_text
 from BoneStrengthFEALib.dicom_out.origin import NAMESPACE
+from BoneStrengthFEALib.dicom_out.source_headers import UNICODE
 from BoneStrengthFEALib.dicom_out.write import FOLDER, save
 from BoneStrengthFEALib.errors import InputError
 from BoneStrengthFEALib.results_reading import read_results
@@ -104,9 +105,11 @@ def _verified(path: Path, signature: Signature) -> Path:
     from pydicom.dataset import Dataset
 
     before = pydicom.dcmread(path)
-    before.decode()
     data = copy.deepcopy(before)
-    data.SpecificCharacterSet = "ISO_IR 192"
+    if not (signature.name + signature.organization).isascii():
+        # the source's letters may not be enough for the person's name
+        data.decode()
+        data.SpecificCharacterSet = UNICODE
     uid = _uid(str(before.SOPInstanceUID), signature)
     data.SOPInstanceUID = data.file_meta.MediaStorageSOPInstanceUID = uid
     data.InstanceNumber = int(before.InstanceNumber) + 1
@@ -155,7 +158,6 @@ def _signed_pdf(folder: Path, report: Path, signature: Signature) -> Path:
     write_bytes(path, pdf)
     # from the preliminary object: the images may be gone by now
     before = pydicom.dcmread(report)
-    before.decode()
     data = copy.deepcopy(before)
     data.EncapsulatedDocument, data.EncapsulatedDocumentLength = pdf + b"\0" * (len(pdf) % 2), len(pdf)
     digits = "".join(c for c in signature.utc[:19] if c.isdigit())

@@ -67,9 +67,9 @@ def write_dicom_objects(
             masks = [_mask(regions[site.name], density) for site in sites]
             objects[f"seg_{kind}"] = segmentation(origin, sites, masks, 1001 + 10 * n)
             objects[f"sr_{kind}"] = structured_report(origin, results, sites, objects[f"seg_{kind}"], 1003 + 10 * n)
-        objects["report"] = encapsulated_pdf(origin, results, folder / "report.pdf", 1004)
+        objects["report"] = encapsulated_pdf(origin, results, folder / "report.pdf", 1004, tuple(objects.values()))
         if with_map:
-            objects["density"] = parametric_map(origin, density, 1002)
+            objects["density"] = parametric_map(origin, results.sites, density, 1002)
         pictures = secondary_capture(origin, results, folder, 1005)
         if pictures is not None:
             objects["pictures"] = pictures

@@ -6,7 +6,7 @@ from BoneStrengthFEALib.report.expert_pages import expert_pages
 from BoneStrengthFEALib.report.first_page import first_page
 from BoneStrengthFEALib.report.options import PLAIN, ReportOptions
 from BoneStrengthFEALib.report.view import View
-from BoneStrengthFEALib.report.words import words_of
+from BoneStrengthFEALib.report.words import moment, person_name, words_of
 from BoneStrengthFEALib.results import DISCLAIMER, StudyResults
 
 
@@ -27,12 +27,19 @@ def build(results: StudyResults, options: ReportOptions = PLAIN) -> View:
     say = words_of(options.language)
     made = results.provenance
     settings = made.get("settings_sha256", "")[:12]
-    facts = [made.get("software", ""), made.get("utc", ""), say("settings", digits=settings) if settings else ""]
+    exam, person = results.acquisition, results.acquisition.subject
+    known = {"name": person_name(person.name), "id": person.patient_id, "accession": exam.accession_number}
+    facts = [
+        made.get("software", ""),
+        moment(made.get("utc", "")),
+        say("settings", digits=settings) if settings else "",
+    ]
     return View(
         language=say.language,
         title=say("title"),
         warning=say.text(DISCLAIMER),
         sections=(*first_page(results, options, say), *expert_pages(results, say)),
         footer=", ".join(fact for fact in facts if fact),
-        page_word=say("page"),
+        identity=say("patient_line", **{name: text or "-" for name, text in known.items()}),
+        page_of=say.phrases["page_of"],
     )

@@ -1,4 +1,4 @@
-"""Evidence of a calibration as drawings: histograms of its samples, and HU of phantom rods along the table."""
+"""Evidence of a calibration as drawings: its curve, residuals, histograms of its samples, rods along the table."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from BoneStrengthFEALib.calibration import Calibration, CalibrationPoint
-from BoneStrengthFEALib.report.charts import sample
+from BoneStrengthFEALib.report.charts import HEIGHT, WIDTH, Frame, sample
 from BoneStrengthFEALib.report.drawing import (
+    ACCENT,
     AXIS,
     MARK,
     SMALL,
+    Disc,
     Drawing,
     Label,
     Path,
@@ -21,12 +23,92 @@ from BoneStrengthFEALib.report.drawing import (
 )
 from BoneStrengthFEALib.report.view import Block, Figures
 from BoneStrengthFEALib.report.words import Words
+from BoneStrengthFEALib.volume import FloatArray
 
 HISTOGRAM = (126.0, 62.0)
 RODS = (525.0, 96.0)
 """Sizes [pt]."""
 BAR = "#7fb0c4"
 COLOURS = ("#1f6f8b", "#c8553d", "#5b8c5a", "#8a5a9e", "#b07a12", "#3a4a5a", "#d97b93", "#4aa3a3")
+
+
+def calibration_chart(calibration: Calibration, say: Words) -> Drawing:
+    """Density over HU, with the samples the calibration rests on.
+
+    Parameters
+    ----------
+    calibration
+        Calibration.
+    say
+        Words.
+
+    Returns
+    -------
+    Drawing.
+    """
+    frame, hu = _frame(calibration)
+    density = calibration.density(hu)
+    shapes = frame.axes("HU", f"{say.text(calibration.quantity.value)} (mg/cm³)")
+    shapes.append(polyline([frame.at(a, b) for a, b in zip(hu, density, strict=True)], ACCENT))
+    told = has_densities(calibration)
+    last = HEIGHT
+    for point in sorted(calibration.points, key=lambda p: p.hu_mean):
+        x, y = frame.at(point.hu_mean, point.reference if told else float(calibration.density(point.hu_mean)))
+        shapes.append(Disc(x, y, 2.2))
+        # each name above the one before, so that none covers another
+        last = min(y + 2.0, last - SMALL)
+        near = x < WIDTH - 70
+        shapes.append(Label(x + 5 if near else x - 5, last, sample(point.name), "start" if near else "end"))
+    return Drawing(WIDTH, HEIGHT, tuple(shapes), say("chart_calibration"))
+
+
+def residual_chart(calibration: Calibration, say: Words) -> Drawing:
+    """Fitted less reference density of each sample, over HU.
+
+    Parameters
+    ----------
+    calibration
+        Calibration whose references are densities.
+    say
+        Words.
+
+    Returns
+    -------
+    Drawing.
+    """
+    residuals = {p.name: p.fitted - p.reference for p in calibration.points}
+    reach = 1.15 * max(5.0, *map(abs, residuals.values()))
+    whole, _ = _frame(calibration)
+    frame = Frame((whole.low[0], -reach), (whole.high[0], reach))
+    shapes = frame.axes("HU", say("residuals_axis"))
+    shapes.append(Path((frame.at(frame.low[0], 0.0), frame.at(frame.high[0], 0.0)), AXIS, width=0.9))
+    for point in calibration.points:
+        foot, tip = frame.at(point.hu_mean, 0.0), frame.at(point.hu_mean, residuals[point.name])
+        shapes += [Path((foot, tip), MARK, width=0.9), Disc(*tip, 2.2)]
+    return Drawing(WIDTH, HEIGHT, tuple(shapes), say("chart_residuals"))
+
+
+def has_densities(calibration: Calibration) -> bool:
+    """Whether the references of the samples are densities; other methods compare mass attenuations.
+
+    Parameters
+    ----------
+    calibration
+        Calibration.
+
+    Returns
+    -------
+    True when what the fit gives for a sample is the density of its mean HU.
+    """
+    fitted = [(p.fitted, float(calibration.density(p.hu_mean))) for p in calibration.points]
+    return bool(fitted) and all(abs(a - b) < 1.0 for a, b in fitted)
+
+
+def _frame(calibration: Calibration) -> tuple[Frame, FloatArray]:
+    means = [point.hu_mean for point in calibration.points]
+    hu = np.linspace(min([-150.0, *means]) - 50.0, max([700.0, *means]) + 50.0, 60)
+    density = calibration.density(hu)
+    return Frame((float(hu[0]), float(density.min())), (float(hu[-1]), float(density.max()))), hu
 
 
 def evidence(calibration: Calibration, say: Words) -> list[Block]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from BoneStrengthFEALib.calibration import Calibration
 from BoneStrengthFEALib.report.drawing import (
     ACCENT,
     AXIS,
@@ -23,7 +22,7 @@ from BoneStrengthFEALib.report.drawing import (
     polyline,
     rectangle,
 )
-from BoneStrengthFEALib.report.words import Words
+from BoneStrengthFEALib.report.words import Words, number, with_unit
 from BoneStrengthFEALib.results import CurvePoint, SweepPoint
 from BoneStrengthFEALib.risk.cut_offs import CutOff
 
@@ -110,35 +109,6 @@ def nice(low: float, high: float) -> list[float]:
     return [float(v) + 0.0 for v in np.arange(first, high + 1e-9 * step, step)]
 
 
-def calibration_chart(calibration: Calibration, say: Words) -> Drawing:
-    """Density over HU, with the samples the calibration rests on.
-
-    Parameters
-    ----------
-    calibration
-        Calibration.
-    say
-        Words.
-
-    Returns
-    -------
-    Drawing.
-    """
-    means = [point.hu_mean for point in calibration.points]
-    hu = np.linspace(min([-150.0, *means]) - 50.0, max([700.0, *means]) + 50.0, 60)
-    density = calibration.density(hu)
-    frame = Frame((float(hu[0]), float(density.min())), (float(hu[-1]), float(density.max())))
-    shapes = frame.axes("HU", f"{say.text(calibration.quantity.value)} (mg/cm³)")
-    shapes.append(polyline([frame.at(a, b) for a, b in zip(hu, density, strict=True)], ACCENT))
-    for number, point in enumerate(sorted(calibration.points, key=lambda p: p.hu_mean)):
-        x, y = frame.at(point.hu_mean, float(calibration.density(point.hu_mean)))
-        left = x > WIDTH / 2
-        shapes.append(Disc(x, y, 2.2))
-        lift = -4.0 if number % 2 else 9.0
-        shapes.append(Label(x - 3 if left else x + 3, y + lift, sample(point.name), "end" if left else "start"))
-    return Drawing(WIDTH, HEIGHT, tuple(shapes), say("chart_calibration"))
-
-
 def curve_chart(curve: Sequence[CurvePoint], say: Words) -> Drawing:
     """Force over displacement of a nonlinear analysis, with the share of yielded elements at the points.
 
@@ -186,7 +156,7 @@ def sweep_chart(falls: Sequence[SweepPoint], say: Words) -> Drawing:
     return Drawing(WIDTH, HEIGHT, tuple(shapes), say("chart_sweep"))
 
 
-def threshold_bar(value: float, row: CutOff, say: Words) -> Drawing:
+def threshold_bar(value: float, row: CutOff, title: str, say: Words) -> Drawing:
     """A value on a bar of three classes.
 
     Parameters
@@ -195,6 +165,8 @@ def threshold_bar(value: float, row: CutOff, say: Words) -> Drawing:
         The value.
     row
         Limits and names of the classes.
+    title
+        What the value is.
     say
         Words.
 
@@ -210,18 +182,24 @@ def threshold_bar(value: float, row: CutOff, say: Words) -> Drawing:
     def place(number: float) -> float:
         return WIDTH * min(max((number - bottom) / (top - bottom), 0.0), 1.0)
 
-    shapes: list[Shape] = []
+    shapes: list[Shape] = [Label(0, 8, title, size=SMALL + 0.5)]
     for n, (name, colour) in enumerate(zip(row.classes, CLASSES, strict=True)):
         left, right = place(edges[n]), place(edges[n + 1])
-        shapes.append(rectangle(left, 16, right - left, 12, "", colour))
-        shapes.append(Label((left + right) / 2, 24.4, say.text(name), "middle"))
+        words = say.text(name)
+        # letters of the font are at most 0.62 of its size wide on average
+        size = min(SMALL, (right - left - 2) / (0.62 * len(words)))
+        shapes.append(rectangle(left, 25, right - left, 12, "", colour))
+        shapes.append(Label((left + right) / 2, 33.4, words, "middle", size))
         if n:
-            shapes.append(Label(left, 36, f"{edges[n]:g}", "middle"))
+            shapes.append(
+                Label(left, 45, with_unit(f"{edges[n]:.{row.decimals if not row.unit else 0}f}", row.unit), "middle")
+            )
     x = place(value)
     anchor = "start" if x < 30 else "end" if x > WIDTH - 30 else "middle"
-    shapes.append(Path(((x, 16.0), (x - 3.5, 11.0), (x + 3.5, 11.0), (x, 16.0)), "", INK))
-    shapes.append(Label(x, 8, f"{value:g} {row.unit}".strip(), anchor, SMALL + 0.5, INK, True))
-    return Drawing(WIDTH, 38, tuple(shapes), say("chart_classes"))
+    shown = f"{value:.{row.decimals}f}" if row.decimals else number(value, row.unit)
+    shapes.append(Path(((x, 25.0), (x - 3.5, 20.0), (x + 3.5, 20.0), (x, 25.0)), "", INK))
+    shapes.append(Label(x, 17.5, with_unit(shown, row.unit), anchor, SMALL + 0.5, INK, True))
+    return Drawing(WIDTH, 48, tuple(shapes), f"{title}: {say('chart_classes')}")
 
 
 def sample(name: str) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 
 from BoneStrengthFEALib.quality import Outcome, QualityLine, QualityReport
 from BoneStrengthFEALib.report.sentences import check_name
-from BoneStrengthFEALib.report.words import Words
+from BoneStrengthFEALib.report.words import Words, unit_words
 from BoneStrengthFEALib.results import StudyResults
 
 ORDER = (Outcome.REFUSE, Outcome.WARN, Outcome.PASS)
+NUMBER = re.compile(r"(-?\d+(?:\.\d+)?)")
 Named = tuple[str, QualityReport]
 
 
@@ -59,9 +61,9 @@ def merged_rows(
         (
             say(f"outcome_{outcome.value}"),
             check_name(check, say),
-            _found(found, [name for name, _ in reports]),
-            say.text(expected),
-            say.text(action),
+            unit_words(_found(found, [name for name, _ in reports])),
+            unit_words(say.text(expected)),
+            unit_words(say.text(action)),
         )
         for (outcome, check, expected, action), found in ordered
     )
@@ -78,8 +80,11 @@ def _found(found: Sequence[tuple[str, str]], names: Sequence[str]) -> str:
     for name, value in found:
         if name not in values[value]:
             values[value].append(name)
-    parts = []
-    for value, owners in values.items():
-        bones = [owner for owner in owners if owner != names[0]]
-        parts.append(f"{', '.join(bones)}: {value}" if bones else value)
-    return "; ".join(parts)
+    owned = [([owner for owner in owners if owner != names[0]], value) for value, owners in values.items()]
+    if len(owned) > 1 and all(bones for bones, _ in owned):
+        split = [(bones, *NUMBER.split(value, 1)) for bones, value in owned if NUMBER.search(value)]
+        if len(split) == len(owned) and len({(before, after) for _, before, _, after in split}) == 1:
+            # the same words with other numbers are said once
+            numbers = ", ".join(f"{', '.join(bones)} {number}" for bones, _, number, _ in split)
+            return f"{split[0][1]}{numbers}{split[0][3]}"
+    return "; ".join(f"{', '.join(bones)}: {value}" if bones else value for bones, value in owned)

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from BoneStrengthFEALib.measure import Measure
-from BoneStrengthFEALib.report.calibration_charts import evidence
-from BoneStrengthFEALib.report.charts import calibration_chart, curve_chart, sample, sweep_chart
+from BoneStrengthFEALib.quality import Outcome
+from BoneStrengthFEALib.report.calibration_charts import calibration_chart, evidence, has_densities, residual_chart
+from BoneStrengthFEALib.report.charts import curve_chart, sample, sweep_chart
 from BoneStrengthFEALib.report.check_rows import merged_rows, reports_of
 from BoneStrengthFEALib.report.first_page import BONES_SHOWN, PICTURES_IN_ROW, pictures_of
-from BoneStrengthFEALib.report.sentences import references
+from BoneStrengthFEALib.report.model_table import cited, model_section
+from BoneStrengthFEALib.report.sentences import criterion_name, references
 from BoneStrengthFEALib.report.view import Block, Figures, Paragraph, Pictures, Section, Table
-from BoneStrengthFEALib.report.words import Words, number, with_uncertainty
+from BoneStrengthFEALib.report.words import Words, moment, number, unit_words, with_uncertainty
 from BoneStrengthFEALib.results import SiteResult, StudyResults
 from BoneStrengthFEALib.service_facts import NOTE, service_rows
 
 BONES_IN_TABLE = 5
+NUMBERS = {"r_squared": "R²", "hu_per_mg_cm3": "HU per mg/cm³", "hu_at_zero": "HU at 0 mg/cm³", "reference_kvp": "kV"}
+"""How numbers of a calibration are written; others by their name."""
 
 
 def expert_pages(results: StudyResults, say: Words) -> list[Section]:
@@ -34,18 +38,45 @@ def expert_pages(results: StudyResults, say: Words) -> list[Section]:
     """
     sources = {source: n for n, source in enumerate(references(results), 1)}
     sections = [*_numbers(results.sites, sources, say)]
-    sections += [section for n, site in enumerate(results.sites) for section in _bone(site, n, say)]
-    sections += _models(results.sites, sources, say) + _calibration(results, sources, say) + _service(results, say)
-    rows, kinds = merged_rows(reports_of(results, say), say)
-    if rows:
-        keys = ("check", "found", "expected", "what_to_do")
-        table = Table(("", *(say(key) for key in keys)), rows, (1.8, 3.4, 5.8, 4.1, 4.9), kinds, True)
-        sections.append(Section(say("all_checks"), (table,)))
-    sections += _references(sources, say)
-    record = tuple((name.replace("_", " "), text) for name, text in results.provenance.items())
-    sections.append(Section(say("provenance"), (Table((say("item"), say("value")), record, (1, 3), dense=True),)))
+    sections += _pictures(results.sites, say) + [section for site in results.sites for section in _bone(site, say)]
+    sections += (
+        model_section(results.sites, sources, say) + _calibration(results, sources, say) + _service(results, say)
+    )
+    sections += _checks(results, say) + _references(sources, say)
+    record = Table((say("item"), say("value")), _provenance(results, say), (1, 4), dense=True)
+    sections.append(Section(say("provenance"), (record,)))
     first, *others = sections
     return [Section(first.title, first.blocks, True), *others]
+
+
+def _checks(results: StudyResults, say: Words) -> list[Section]:
+    keys = ("check", "found", "expected", "what_to_do")
+    blocks: list[Block] = []
+    rows, kinds = merged_rows(reports_of(results, say), say, (Outcome.REFUSE, Outcome.WARN))
+    if rows:
+        blocks.append(Table(("", *(say(key) for key in keys)), rows, (1.8, 3.4, 5.8, 4.1, 4.9), kinds, True))
+    rows, kinds = merged_rows(reports_of(results, say), say, (Outcome.PASS,))
+    if rows:
+        passed = tuple(row[:4] for row in rows)
+        blocks.append(Table(("", *(say(key) for key in keys[:3])), passed, (1.2, 3.6, 9.2, 6), kinds, True))
+    return [Section(say("all_checks"), tuple(blocks))] if blocks else []
+
+
+def _provenance(results: StudyResults, say: Words) -> tuple[tuple[str, str], ...]:
+    made = dict(results.provenance)
+    packages = [f"{name.removeprefix('package_')} {made.pop(name)}" for name in list(made) if "package_" in name]
+    if packages:
+        made[say("packages")] = ", ".join(packages)
+    exam = results.acquisition
+    made |= {name: text for name, text in (("study UID", exam.study_uid), ("series UID", exam.series_uid)) if text}
+    return tuple((name.replace("_", " "), text) for name, text in made.items())
+
+
+def _pictures(sites: Sequence[SiteResult], say: Words) -> list[Section]:
+    """Pictures that page 1 had no room for."""
+    rest = [pictures_of(site, say)[PICTURES_IN_ROW if n < BONES_SHOWN else 0 :] for n, site in enumerate(sites)]
+    items = tuple(picture for pictures in rest for picture in pictures)
+    return [Section(say("models_pictures"), (Pictures(items, PICTURES_IN_ROW),))] if items else []
 
 
 def _numbers(sites: Sequence[SiteResult], sources: Mapping[str, int], say: Words) -> list[Section]:
@@ -62,25 +93,30 @@ def _numbers(sites: Sequence[SiteResult], sources: Mapping[str, int], say: Words
 def _number_table(sites: Sequence[SiteResult], sources: Mapping[str, int], say: Words) -> Table:
     rows: dict[tuple[str, str, str], dict[str, str]] = {}
     for site in sites:
-        for strength in site.strengths:
-            name = say("failure_load_by", criterion=strength.criterion)
-            row = rows.setdefault((name, "N", _cited((strength.source,), sources)), {})
-            row[site.name] = number(strength.force_n, "N")
+        named = [line for line in site.risk if line.unit == "N"][:1]
+        for n, strength in enumerate(site.strengths):
+            # the first is the one that is classified
+            classes = named if n == 0 else []
+            name = say("failure_load_by", criterion=criterion_name(strength.criterion, say))
+            where = cited((strength.source, *(line.source for line in classes)), sources)
+            force = number(strength.force_n, "N")
+            row = rows.setdefault((name, "N", where), {})
+            row[site.name] = ", ".join([force, *(say.text(line.classification) for line in classes)])
         for strength in site.strengths[:1]:
-            row = rows.setdefault((say("stiffness"), "N/mm", _cited((strength.source,), sources)), {})
+            row = rows.setdefault((say("stiffness"), "N/mm", cited((strength.source,), sources)), {})
             row[site.name] = number(strength.stiffness_n_per_mm, "N/mm")
         for measure in site.bmd:
-            cited = _cited((measure.source,), sources) + (f" {say('unverified')}" if measure.unverified else "")
-            row = rows.setdefault((say.text(measure.label), measure.unit, cited), {})
+            where = cited((measure.source,), sources) + (f" {say('unverified')}" if measure.unverified else "")
+            row = rows.setdefault((say.text(measure.label), measure.unit, where), {})
             row[site.name] = _classified(measure, say)
-        for line in site.risk:
-            cited = _cited((line.source,), sources)
-            row = rows.setdefault((say.text(line.measure), line.unit, cited), {})
-            row[site.name] = f"{line.value:g}, {say.text(line.classification)}"
+        for line in (line for line in site.risk if line not in named):
+            where = cited((line.source,), sources)
+            row = rows.setdefault((_capital(say.text(line.measure)), line.unit, where), {})
+            row[site.name] = f"{number(line.value, line.unit)}, {say.text(line.classification)}"
     names = [site.name for site in sites]
     cells = tuple(
-        (label, *(row.get(name, "-") for name in names), "" if unit == "1" else unit, cited)
-        for (label, unit, cited), row in rows.items()
+        (label, *(row.get(name, "-") for name in names), unit_words(unit), where)
+        for (label, unit, where), row in rows.items()
     )
     columns = (say("measure"), *names, say("unit"), say("source"))
     return Table(columns, cells, (4, *(2.6 for _ in names), 1.4, 1.8), dense=True)
@@ -91,15 +127,13 @@ def _classified(measure: Measure, say: Words) -> str:
     return f"{text}, {say.text(measure.classification)}" if measure.classification else text
 
 
-def _cited(texts: Sequence[str], sources: Mapping[str, int]) -> str:
-    numbers = sorted(sources[text] for text in texts if text in sources)
-    return f"[{', '.join(map(str, numbers))}]" if numbers else ""
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
-def _bone(site: SiteResult, place: int, say: Words) -> list[Section]:
-    """Pictures that page 1 had no room for, curve and falls of one bone."""
-    pictures = pictures_of(site, say)[PICTURES_IN_ROW if place < BONES_SHOWN else 0 :]
-    blocks: list[Block] = [Pictures(tuple(pictures), PICTURES_IN_ROW)] if pictures else []
+def _bone(site: SiteResult, say: Words) -> list[Section]:
+    """Curve and falls of one bone."""
+    blocks: list[Block] = []
     drawn = []
     if site.curve:
         percent = f"{100 * site.curve[-1].plastic_fraction:.0f}"
@@ -129,33 +163,6 @@ def _falls(site: SiteResult, say: Words) -> Table:
     return Table((*(say(key) for key in keys), ""), rows, (4, 4, 4, 4, 3), dense=True)
 
 
-def _models(sites: Sequence[SiteResult], sources: Mapping[str, int], say: Words) -> list[Section]:
-    rows = []
-    for site in sites:
-        if site.model is not None:
-            m, s, known = site.model, site.model.solver, site.model.numbers
-            rows.append(
-                (
-                    site.name,
-                    f"{m.law}, {say.text(m.analysis)} {_cited(m.sources, sources)}",
-                    m.load_case,
-                    f"{m.voxel_mm:.3g} mm",
-                    "; ".join(say(key, value=f"{known[key]:.1f}") for key in ("height_mm", "cap_mm") if known.get(key)),
-                    f"{m.elements:,}",
-                    say("solver_record", iterations=f"{s.get('iterations', float('nan')):.0f}",
-                        residual=f"{s.get('relative_residual', float('nan')):.0e}",
-                        seconds=f"{s.get('seconds_setup', 0.0) + s.get('seconds_solve', 0.0):.1f}"),
-                    say("material_record", floored=f"{100 * known.get('floored_fraction', 0.0):.1f}",
-                        outside=f"{100 * known.get('out_of_range_fraction', 0.0):.1f}"),
-                )
-            )  # fmt: skip
-    if not rows:
-        return []
-    keys = ("bone", "law", "load_case", "voxel", "size", "elements", "solver", "material")
-    table = Table(tuple(say(key) for key in keys), tuple(rows), (2, 2.6, 3.2, 1.5, 2.6, 1.7, 3.2, 3), dense=True)
-    return [Section(say("model"), (table,))]
-
-
 def _calibration(results: StudyResults, sources: Mapping[str, int], say: Words) -> list[Section]:
     fit = results.calibration
     if fit is None:
@@ -176,10 +183,13 @@ def _calibration(results: StudyResults, sources: Mapping[str, int], say: Words) 
         )
         for p in fit.points
     )
-    cited = _cited((fit.source,), sources)
+    charts = [(calibration_chart(fit, say), say("chart_calibration"))]
+    if has_densities(fit):
+        charts.append((residual_chart(fit, say), say("chart_residuals")))
+    where = cited((fit.source,), sources)
     blocks: list[Block] = [
-        Paragraph(f"{fit.method} {cited}: {say.text(fit.quantity.value)} [mg/cm³] = {equation}".replace(" :", ":")),
-        Figures(((calibration_chart(fit, say), say("chart_calibration")),)),
+        Paragraph(f"{fit.method} {where}: {say.text(fit.quantity.value)} [mg/cm³] = {equation}".replace(" :", ":")),
+        Figures(tuple(charts)),
     ]
     keys = ("sample", "hu", "voxels", "reference", "fitted", "difference_column")
     if rows:
@@ -187,7 +197,7 @@ def _calibration(results: StudyResults, sources: Mapping[str, int], say: Words) 
     blocks += evidence(fit, say)
     blocks += [Paragraph(f"{name.replace('_', ' ')}: {text}", "fine") for name, text in fit.details.items()]
     if fit.numbers:
-        blocks.append(Paragraph("; ".join(f"{k} = {v:.5g}" for k, v in fit.numbers.items()), "fine"))
+        blocks.append(Paragraph("; ".join(f"{NUMBERS.get(k, k)} = {v:.5g}" for k, v in fit.numbers.items()), "fine"))
     return [Section(say("calibration"), tuple(blocks))]
 
 
@@ -195,7 +205,9 @@ def _service(results: StudyResults, say: Words) -> list[Section]:
     rows = service_rows(results.service)
     if not rows:
         return []
-    texts = tuple((code, say.text(what), say.text(state), utc, evidence_) for code, what, state, utc, evidence_ in rows)
+    texts = tuple(
+        (code, say.text(what), say.text(state), moment(utc), evidence_) for code, what, state, utc, evidence_ in rows
+    )
     keys = ("part", "service_what", "state", "time_utc", "evidence")
     kinds = tuple("pass" if row[2] == "done" else "warn" if row[2] else "" for row in rows)
     table = Table(tuple(say(key) for key in keys), texts, (1.4, 4, 1.6, 3, 8), kinds, True)

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from BoneStrengthFEALib.measure import Measure
 from BoneStrengthFEALib.quality import Outcome
-from BoneStrengthFEALib.report.charts import threshold_bar
 from BoneStrengthFEALib.report.check_rows import merged_rows, reports_of
 from BoneStrengthFEALib.report.comparison import compare, summary
+from BoneStrengthFEALib.report.limits import limit_bars, limit_notes
 from BoneStrengthFEALib.report.options import ReportOptions
-from BoneStrengthFEALib.report.sentences import headline, no_strength, refusals
-from BoneStrengthFEALib.report.view import Block, Facts, Figures, Paragraph, Picture, Pictures, Section, Table
-from BoneStrengthFEALib.report.words import Words, date, number, person_name, with_uncertainty, with_unit
-from BoneStrengthFEALib.results import RiskLine, SiteResult, StudyResults
-from BoneStrengthFEALib.risk.cut_offs import KEAVENY_2020, cut_off
+from BoneStrengthFEALib.report.sentences import headline, measure_name, refusals
+from BoneStrengthFEALib.report.summary_table import summary_table
+from BoneStrengthFEALib.report.view import Block, Facts, Paragraph, Picture, Pictures, Section, Table
+from BoneStrengthFEALib.report.words import Words, date, moment, number, person_name, with_unit
+from BoneStrengthFEALib.results import SiteResult, StudyResults
 
 CLINICAL = (
     *("hip_projection", "axial", "coronal", "sagittal", "failed_coronal", "strain_coronal"),
     *("failed_sagittal", "strain_sagittal"),
 )
 """Pictures for the clinician, the most telling first."""
-PICTURES_IN_ROW, BONES_SHOWN, BARS_SHOWN, ATTENTION_SHOWN = 5, 2, 4, 7
+PICTURES_IN_ROW, BONES_SHOWN, ATTENTION_SHOWN = 5, 2, 7
 
 
 def first_page(results: StudyResults, options: ReportOptions, say: Words) -> list[Section]:
@@ -42,13 +41,14 @@ def first_page(results: StudyResults, options: ReportOptions, say: Words) -> lis
     result: list[Block] = [Paragraph(headline(results, say), "refused" if refused else "result")]
     if refused:
         result += [Paragraph(sentence) for sentence in refusals(results, say)]
-    result += _summary(results, say)
-    bars, notes = _limits(results, say)
+    result += summary_table(results, say)
     shown = [picture for site in results.sites[:BONES_SHOWN] for picture in pictures_of(site, say)[:PICTURES_IN_ROW]]
     pictures = [Pictures(tuple(shown), PICTURES_IN_ROW)] if shown else []
-    sections = [Section("", (_status(options, say), Facts(_facts(results, say)), *result, *bars, *pictures))]
+    sections = [
+        Section("", (_status(options, say), Facts(_facts(results, say)), *result, *limit_bars(results, say), *pictures))
+    ]
     sections += _prior(results, options, say) + _attention(results, say)
-    return [*sections, Section("", (Paragraph(say("caveat"), "caveat"), *notes))]
+    return [*sections, Section("", (Paragraph(say("caveat"), "caveat"), *limit_notes(results, say)))]
 
 
 def pictures_of(site: SiteResult, say: Words) -> list[Picture]:
@@ -92,7 +92,7 @@ def _status(options: ReportOptions, say: Words) -> Paragraph:
     signed = options.signed
     if signed is None:
         return Paragraph(say("preliminary"), "preliminary")
-    text = say("signed", name=person_name(signed.name), organization=signed.organization, utc=signed.utc)
+    text = say("signed", name=person_name(signed.name), organization=signed.organization, utc=moment(signed.utc))
     return Paragraph(f"{text} {say('interpretation', text=signed.statement)}" if signed.statement else text, "signed")
 
 
@@ -123,65 +123,6 @@ def _joined(*texts: str) -> str:
     return ", ".join(text for text in texts if text)
 
 
-def _summary(results: StudyResults, say: Words) -> list[Block]:
-    rows = [_summary_row(site, say) for site in results.sites]
-    rows += [(say("all_levels"), "", "", *_density(measure, say)) for measure in results.measures]
-    if not rows:
-        return []
-    keys = ("bone", "failure_load", "strength_class", "density_measure", "value", "density_class")
-    return [Table(tuple(say(key) for key in keys), tuple(rows), (2, 2, 2.4, 4.2, 2.6, 2.4))]
-
-
-def _summary_row(site: SiteResult, say: Words) -> tuple[str, ...]:
-    line = next((line for line in site.risk if line.unit == "N"), None)
-    load = f"{number(site.strengths[0].force_n, 'N')} N" if site.strengths else no_strength(site, say)
-    named = say.text(line.classification) if line else say("not_classified") if site.strengths else "-"
-    density = _density(site.bmd[0], say) if site.bmd else ("-", "", "")
-    return (site.name, load, named, *density)
-
-
-def _density(measure: Measure, say: Words) -> tuple[str, str, str]:
-    value = with_unit(with_uncertainty(measure), measure.unit)
-    return say.text(measure.label), value, say.text(measure.classification) or say("not_classified")
-
-
-def _limits(results: StudyResults, say: Words) -> tuple[list[Block], list[Paragraph]]:
-    """Bars of classified numbers, and the words and sources of all limits, each once."""
-    lines = [(site, line) for site in results.sites for line in site.risk]
-    sex = results.acquisition.subject.sex.value
-    barred = [(site, line) for site, line in lines if line.source == KEAVENY_2020]
-    if len(barred) > BARS_SHOWN:
-        # the lowest bone of each measure decides the class
-        barred = [
-            min((b for b in barred if b[1].measure == m), key=_value) for m in dict.fromkeys(map(_measure, barred))
-        ]
-    bars = tuple(
-        (threshold_bar(line.value, cut_off(line.measure, sex), say), f"{site.name}: {say.text(line.measure)}")
-        for site, line in barred
-    )
-    every = [*(line for _, line in lines), *([results.risk] if results.risk else [])]
-    notes = dict.fromkeys(_note(line, say) for line in every)
-    return [Figures(bars)] if bars else [], [Paragraph(note, "fine") for note in notes]
-
-
-def _value(pair: tuple[SiteResult, RiskLine]) -> float:
-    return pair[1].value
-
-
-def _measure(pair: tuple[SiteResult, RiskLine]) -> str:
-    return pair[1].measure
-
-
-def _note(line: RiskLine, say: Words) -> str:
-    return say(
-        "limits_note",
-        measure=say.text(line.measure),
-        limits=say.text(line.limits),
-        source=line.source,
-        caveat=say.text(line.caveat),
-    ).strip()
-
-
 def _prior(results: StudyResults, options: ReportOptions, say: Words) -> list[Section]:
     before = options.prior
     if before is None:
@@ -190,11 +131,11 @@ def _prior(results: StudyResults, options: ReportOptions, say: Words) -> list[Se
     rows = []
     for c in changes:
         percent = "" if c.percent is None else f" ({c.percent:+.0f} %)"
-        source = say(f"limit_{c.limit_source}") if c.limit_source else ""
+        source = say("limit_precision") if c.limit_source == "precision" else ""
         limit = say("no_limit") if c.limit is None else f"{with_unit(number(c.limit, c.unit), c.unit)} {source}".strip()
         change = f"{number(c.change, c.unit) if c.change < 0 else '+' + number(c.change, c.unit)}{percent}"
         old, new = with_unit(number(c.before, c.unit), c.unit), with_unit(number(c.now, c.unit), c.unit)
-        rows.append((c.bone, say.text(c.measure), old, new, change, limit, say(c.verdict)))
+        rows.append((c.bone, measure_name(c.measure, say), old, new, change, limit, say(c.verdict)))
     blocks: list[Block] = [Paragraph(summary(results, before, say), "plain")]
     keys = ("bone", "measure", "before", "now", "change", "least_change", "verdict")
     if rows:
@@ -204,6 +145,8 @@ def _prior(results: StudyResults, options: ReportOptions, say: Words) -> list[Se
     notes = {c.limit_source for c in changes}
     if "precision" in notes and options.limits_source:
         blocks.append(Paragraph(say("precision_note", source=options.limits_source), "fine"))
+    if "uncertainty" in notes:
+        blocks.append(Paragraph(say("uncertainty_note"), "fine"))
     if None in {c.limit for c in changes}:
         blocks.append(Paragraph(say("no_limit_note"), "fine"))
     return [Section(say("change_since"), tuple(blocks))]

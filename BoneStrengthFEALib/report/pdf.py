@@ -20,10 +20,14 @@ MARGIN, PADDING = 35.0, 6.0
 """Of the page, and of the frame in it [pt]."""
 ROOM_BELOW_HEADING = 80.0
 """Height that must be left on a page for a heading and the first lines below it [pt]."""
+ROOM_FOR_DRAWING = 130.0
+"""More of it when a drawing or picture follows the heading [pt]."""
+ROOM_BELOW_SUMMARY = 480.0
+"""Height that must be left on a page for the pages of the expert to begin on it [pt]."""
 SOFT, RULE = "#5b6875", "#d5dbe1"
 TONES = {
     "plain": (8.0, False, "#1c2733", ""),
-    "fine": (6.2, False, SOFT, ""),
+    "fine": (6.6, False, SOFT, ""),
     "result": (10.5, True, "#1c2733", "#e3f0f4"),
     "refused": (10.5, True, "#1c2733", "#f6dcd5"),
     "caveat": (7.0, False, "#1c2733", "#fdf3dc"),
@@ -82,6 +86,12 @@ def render_pdf(view: View, folder: Path) -> bytes:
         When reportlab is not installed.
     """
     register_fonts()
+    # once to count the pages
+    pages, _ = _built(view, folder, 0)
+    return _built(view, folder, pages)[1]
+
+
+def _built(view: View, folder: Path, pages: int) -> tuple[int, bytes]:
     from reportlab.lib.pagesizes import A4
     from reportlab.platypus import SimpleDocTemplate, Spacer
 
@@ -101,17 +111,22 @@ def render_pdf(view: View, folder: Path) -> bytes:
     story = [paragraph(view.title, 15, True, ACCENT), Spacer(1, 8)]
     for section in view.sections:
         story += _section(section, folder)
-    foot = _footer(view)
-    document.build(story, onFirstPage=foot, onLaterPages=foot)
-    return stream.getvalue()
+    document.build(story, onFirstPage=_footer(view, pages), onLaterPages=_footer(view, pages))
+    return document.page, stream.getvalue()
 
 
 def _section(section: Section, folder: Path) -> list[Any]:
-    from reportlab.platypus import CondPageBreak, PageBreak, Spacer
+    from reportlab.platypus import CondPageBreak, Spacer
 
-    parts: list[Any] = [PageBreak()] if section.starts_page else []
+    # what little has run over from page 1, or a short page 1, leaves room for more
+    parts: list[Any] = [CondPageBreak(ROOM_BELOW_SUMMARY)] if section.starts_page else []
     if section.title:
-        parts += [CondPageBreak(ROOM_BELOW_HEADING), Spacer(1, 6), paragraph(section.title, 10, True, ACCENT)]
+        drawn = any(isinstance(block, (Figures, Pictures)) for block in section.blocks[:2])
+        parts += [
+            CondPageBreak(ROOM_BELOW_HEADING + drawn * ROOM_FOR_DRAWING),
+            Spacer(1, 6),
+            paragraph(section.title, 10, True, ACCENT),
+        ]
         parts.append(Spacer(1, 2))
     for block in section.blocks:
         parts += _block(block, folder)
@@ -145,8 +160,8 @@ def _paragraph(block: Paragraph) -> Any:
 def _facts(block: Facts) -> list[Any]:
     from reportlab.platypus import Table as Grid
 
-    columns = 3
-    cells: list[Any] = [[paragraph(name, 6.2, colour=SOFT), paragraph(text, 8, True)] for name, text in block.items]
+    columns = 4
+    cells: list[Any] = [[paragraph(name, 6.6, colour=SOFT), paragraph(text, 8, True)] for name, text in block.items]
     cells += [""] * (-len(cells) % columns)
     rows = [cells[n : n + columns] for n in range(0, len(cells), columns)]
     style = [("VALIGN", (0, 0), (-1, -1), "TOP"), ("LEFTPADDING", (0, 0), (-1, -1), 0)]
@@ -158,9 +173,9 @@ def _table(table: Table) -> Any:
     from reportlab.lib.colors import HexColor
     from reportlab.platypus import Table as Grid
 
-    size = 6.5 if table.dense else 7.5
+    size = 6.8 if table.dense else 7.5
     kinds = table.kinds or ("",) * len(table.rows)
-    cells = [[paragraph(column, 6.5, True) for column in table.columns]]
+    cells = [[paragraph(column, 6.8, True) for column in table.columns]]
     cells += [
         [paragraph(row[0], size, bool(kind), ROW_COLOURS[kind]), *(paragraph(cell, size) for cell in row[1:])]
         for row, kind in zip(table.rows, kinds, strict=True)
@@ -179,12 +194,16 @@ def _table(table: Table) -> Any:
     return Grid(cells, widths, repeatRows=1, style=style, spaceAfter=4)
 
 
-def _footer(view: View) -> Any:
+def _footer(view: View, pages: int) -> Any:
     def draw(canvas: Any, document: Any) -> None:
+        if document.page > 1:
+            whose = paragraph(view.identity, 6.8, colour=SOFT)
+            whose.wrapOn(canvas, WIDTH, 20)
+            whose.drawOn(canvas, MARGIN + PADDING, document.pagesize[1] - MARGIN + 4)
         canvas.setFont(BOLD, 6.5)
         canvas.drawString(MARGIN + PADDING, 26, view.warning)
         canvas.setFont(REGULAR, 6.5)
         canvas.drawString(MARGIN + PADDING, 16, view.footer)
-        canvas.drawRightString(MARGIN + PADDING + WIDTH, 16, f"{view.page_word} {document.page}")
+        canvas.drawRightString(MARGIN + PADDING + WIDTH, 16, view.page_of.format(page=document.page, pages=pages))
 
     return draw

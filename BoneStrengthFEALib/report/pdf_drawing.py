@@ -11,7 +11,7 @@ from BoneStrengthFEALib.report.view import Figures, Pictures
 
 WIDTH = 513.0
 """Width of the text on A4, as wide as paragraphs are [pt]."""
-CAPTION = 6.2
+CAPTION = 6.6
 
 
 def pictures(block: Pictures, folder: FilePath) -> Any:

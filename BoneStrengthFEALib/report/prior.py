@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import Any
 
 from BoneStrengthFEALib.errors import InputError
 from BoneStrengthFEALib.measure_codes import SCHEME, short_code
-from BoneStrengthFEALib.results import SiteResult, StudyResults
+from BoneStrengthFEALib.results import SiteResult, StudyResults, to_plain
 from BoneStrengthFEALib.results_reading import read_results
 
 IGNORED_SETTINGS = ("accept", "solver")
@@ -295,5 +296,5 @@ def _flat(settings: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, 
         if isinstance(value, Mapping):
             if name not in IGNORED_SETTINGS:
                 yield from _flat(value, f"{before}{name}.")
-        else:
-            yield f"{before}{name}", str(value)
+        else:  # read back from JSON, a tuple is a list
+            yield f"{before}{name}", value if isinstance(value, str) else json.dumps(to_plain(value))

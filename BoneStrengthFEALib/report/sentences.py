@@ -6,6 +6,12 @@ from BoneStrengthFEALib.class_guard import allows_classes
 from BoneStrengthFEALib.report.words import Words, number, words_of
 from BoneStrengthFEALib.results import DISCLAIMER, SiteResult, StudyResults
 
+SHORT = {
+    **{"hu": "HU", "kvp": "tube voltage", "fov": "field of view", "roi": "region", "uid": "UID", "ct": "CT"},
+    **{"id": "ID", "dicom": "DICOM", "sd": "SD", "bmd": "BMD", "vbmd": "vBMD", "mono": "monoenergetic"},
+}
+"""Short forms in the codes of checks."""
+
 
 def headline(results: StudyResults, say: Words | None = None) -> str:
     """The one-line result.
@@ -31,10 +37,18 @@ def headline(results: StudyResults, say: Words | None = None) -> str:
         named = ", ".join(f"{bone} {say.text(name)}" for bone, name in classes)
         return f"{strengths} {say('headline_strength_class', classes=named)}"
     if results.risk is None:
-        scaled = results.calibration is None or allows_classes(results.calibration)
-        return f"{strengths} {say('headline_no_class' if scaled else 'headline_class_withheld')}"
+        return f"{strengths} {say(_why_no_class(results))}"
     key = "headline_class" if any(site.risk for site in results.sites) else "headline_class_density"
     return f"{strengths} {say(key, name=say.text(results.risk.classification))}"
+
+
+def _why_no_class(results: StudyResults) -> str:
+    if results.calibration is not None and not allows_classes(results.calibration):
+        return "headline_class_withheld"
+    kinds = {site.site for site in results.sites if site.strengths}
+    if kinds <= {"radius", "tibia"}:
+        return "headline_no_limits"
+    return "headline_no_hip_class" if kinds <= {"femur", "radius", "tibia"} else "headline_no_class"
 
 
 def conclusion(results: StudyResults, say: Words | None = None, compared: str = "") -> str:
@@ -95,7 +109,47 @@ def check_name(code: str, say: Words) -> str:
     -------
     Words.
     """
-    return say.text(code) if code in say.texts else code.replace("_", " ")
+    if code in say.texts:
+        return say.text(code)
+    words = " ".join(SHORT.get(word, word) for word in code.lower().split("_"))
+    return words[:1].upper() + words[1:]
+
+
+def criterion_name(criterion: str, say: Words) -> str:
+    """Name of a strength criterion for people.
+
+    Parameters
+    ----------
+    criterion
+        As in Strength.criterion.
+    say
+        Words.
+
+    Returns
+    -------
+    Words.
+    """
+    return say(f"criterion_{criterion}") if f"criterion_{criterion}" in say.phrases else criterion
+
+
+def measure_name(label: str, say: Words) -> str:
+    """Name of a compared number for people.
+
+    Parameters
+    ----------
+    label
+        As in comparison.Change.measure.
+    say
+        Words.
+
+    Returns
+    -------
+    Words.
+    """
+    kind, _, criterion = label.partition(", ")
+    if kind == "Failure load" and criterion:
+        return say("failure_load_by", criterion=criterion_name(criterion, say))
+    return say.text(label)
 
 
 def no_strength(site: SiteResult, say: Words) -> str:

@@ -147,8 +147,10 @@ class View:
         Parts in reading order.
     footer
         What made it and when.
-    page_word
-        The word for a page.
+    identity
+        Whose report it is, for every page.
+    page_of
+        How a page is numbered, with {page} and {pages}.
     """
 
     language: str
@@ -156,4 +158,5 @@ class View:
     warning: str
     sections: tuple[Section, ...]
     footer: str
-    page_word: str
+    identity: str
+    page_of: str

@@ -196,6 +196,37 @@ def with_uncertainty(measure: Measure) -> str:
     return text if measure.uncertainty is None else f"{text} ± {number(measure.uncertainty, measure.unit)}"
 
 
+def unit_words(unit: str) -> str:
+    """A unit as people write it.
+
+    Parameters
+    ----------
+    unit
+        Unit of a measure.
+
+    Returns
+    -------
+    "mg/cm³" for "mg/cm3"; empty for "1".
+    """
+    return "" if unit == "1" else unit.replace("cm3", "cm³").replace("cm2", "cm²")
+
+
+def moment(utc: str) -> str:
+    """A time for people.
+
+    Parameters
+    ----------
+    utc
+        ISO 8601, UTC.
+
+    Returns
+    -------
+    "2026-03-09 10:00 UTC", or the text itself.
+    """
+    known = len(utc) >= 19 and utc[10:11] == "T" and utc.endswith("+00:00")
+    return f"{utc[:10]} {utc[11:16]} UTC" if known else utc
+
+
 def with_unit(text: str, unit: str) -> str:
     """A number and its unit.
 
@@ -208,6 +239,6 @@ def with_unit(text: str, unit: str) -> str:
 
     Returns
     -------
-    "78 mg/cm3".
+    "78 mg/cm³".
     """
-    return text if unit in ("", "1") else f"{text} {unit}"
+    return f"{text} {unit_words(unit)}".rstrip()
