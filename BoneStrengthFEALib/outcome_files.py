@@ -14,6 +14,7 @@ from PIL.Image import Image
 
 from BoneStrengthFEALib import bmd
 from BoneStrengthFEALib.atomic_files import write_text
+from BoneStrengthFEALib.fhir import write_bundle
 from BoneStrengthFEALib.image_files import write_volume
 from BoneStrengthFEALib.measure import Measure
 from BoneStrengthFEALib.pipeline import DensityOutcome, Outcome
@@ -91,6 +92,8 @@ def write_outcome(
 
         regions = {name: fields.specimen.regions for name, fields in outcome.fields.items()}
         write_dicom_objects(results, regions, outcome.density, folder, images)
+        # once more, now that the study has more series
+        write_bundle(results, folder, (folder / "report.pdf").read_bytes(), options=options or ReportOptions())
     return results
 
 

@@ -116,6 +116,15 @@ def test_density_map_is_the_density(done: Path) -> None:
     np.testing.assert_allclose(stored.array[k, j, i], expected.array[tuple(index.T[::-1])], rtol=1e-6)
 
 
+def test_fhir_lists_the_series_of_the_study(done: Path) -> None:
+    made = json.loads((done / "fhir_bundle.json").read_text(encoding="utf-8"))
+    study = next(e["resource"] for e in made["entry"] if e["resource"]["resourceType"] == "ImagingStudy")
+    heads = [pydicom.dcmread(path, stop_before_pixels=True) for path in (done / "dicom").iterdir()]
+    told = {(one["uid"], one["modality"]["code"], one["instance"][0]["uid"]) for one in study["series"][1:]}
+    assert told == {(h.SeriesInstanceUID, h.Modality, h.SOPInstanceUID) for h in heads}
+    assert study["series"][0]["modality"]["code"] == "CT"
+
+
 def test_pdf_comes_back_byte_for_byte(done: Path) -> None:
     data = pydicom.dcmread(done / "dicom" / "report.dcm")
     original = (done / "report.pdf").read_bytes()

@@ -41,10 +41,21 @@ def faults(definitions: dict[str, Any], resource: dict[str, Any]) -> list[str]:
     return [error.message for error in jsonschema.Draft7Validator(schema).iter_errors(resource)]
 
 
+SERIES = (
+    {
+        "uid": "2.25.7",
+        "number": 1003,
+        "modality": {"system": "http://dicom.nema.org/resources/ontology/DCM", "code": "SR"},
+        "description": "measurements",
+        "instance": [{"uid": "2.25.8", "sopClass": {"system": "urn:ietf:rfc:3986", "code": "urn:oid:1.2.840.10008.5"}}],
+    },
+)
+
+
 def test_bundle_follows_the_schema(definitions: dict[str, Any], tmp_path: Path) -> None:
     for results in (made_up_results(tmp_path), refused_results(tmp_path)):
         for final in (False, True):
-            made = bundle(results, b"%PDF-1.4 made up", final)
+            made = bundle(results, b"%PDF-1.4 made up", final, objects=SERIES)
             for entry in made["entry"]:
                 assert not faults(definitions, entry["resource"])
 

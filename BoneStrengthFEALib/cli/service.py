@@ -12,6 +12,11 @@ EXAMPLE = """example of a configuration (TOML):
   destinations = ["pacs:main"]
   run = ["--numbering", "totalsegmentator", "--label", "vertebrae_L1"]
   port = 8017                          # status page, http://127.0.0.1:8017
+  [[reception]]                        # studies sent to us by C-STORE, with their SEG or RTSTRUCT
+  callers = ["CT1", "PACS"]            # AE titles that may send
+  port = 11112
+  aet = "BONEFEA"
+  address = "0.0.0.0"                  # default: this machine alone
 """
 
 

@@ -7,13 +7,13 @@ import datetime
 import json
 import math
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from BoneStrengthFEALib.atomic_files import write_text
 from BoneStrengthFEALib.dicom_out.codes import VERTEBRAE
 from BoneStrengthFEALib.dicom_out.origin import NAMESPACE
-from BoneStrengthFEALib.fhir.resources import Resource, device_resource, patient_resource, study_resource
+from BoneStrengthFEALib.fhir.resources import Resource, device_resource, object_series, patient_resource, study_resource
 from BoneStrengthFEALib.measure import Measure
 from BoneStrengthFEALib.measure_codes import SCHEME, short_code
 from BoneStrengthFEALib.report import words
@@ -58,12 +58,22 @@ def write_bundle(
     """
     path = folder / FILE_NAME
     write_text(
-        path, json.dumps(bundle(results, pdf, final, options), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        path,
+        json.dumps(
+            bundle(results, pdf, final, options, object_series(folder)), indent=1, ensure_ascii=False, allow_nan=False
+        )
+        + "\n",
     )
     return path
 
 
-def bundle(results: StudyResults, pdf: bytes, final: bool = False, options: ReportOptions = PLAIN) -> Resource:
+def bundle(
+    results: StudyResults,
+    pdf: bytes,
+    final: bool = False,
+    options: ReportOptions = PLAIN,
+    objects: Sequence[Resource] = (),
+) -> Resource:
     """Make the bundle.
 
     Parameters
@@ -76,6 +86,8 @@ def bundle(results: StudyResults, pdf: bytes, final: bool = False, options: Repo
         Whether a person has signed it.
     options
         Language and prior examination of the report.
+    objects
+        Series of result objects in the same study, see object_series.
 
     Returns
     -------
@@ -85,7 +97,7 @@ def bundle(results: StudyResults, pdf: bytes, final: bool = False, options: Repo
     key = _key(results)
     patient = patient_resource(results)
     device = device_resource(results)
-    study = study_resource(results)
+    study = study_resource(results, objects)
     refs = {name: _urn(key, name) for name in ("patient", "device", "study", "report")}
     shared: Resource = {
         "status": status,

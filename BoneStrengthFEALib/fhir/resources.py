@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from BoneStrengthFEALib.report import words
 from BoneStrengthFEALib.results import DISCLAIMER, StudyResults
 
+DCM = "http://dicom.nema.org/resources/ontology/DCM"
 DICOM_UID = "urn:dicom:uid"
 SEX = {"F": "female", "M": "male", "O": "other", "": "unknown"}
 
@@ -61,13 +64,51 @@ def device_resource(results: StudyResults) -> Resource:
     }
 
 
-def study_resource(results: StudyResults) -> Resource | None:
+def object_series(folder: Path) -> list[Resource]:
+    """Series of the result objects that lie in a result folder.
+
+    Parameters
+    ----------
+    folder
+        Result folder.
+
+    Returns
+    -------
+    Series of an ImagingStudy, with their instances; none without DICOM objects.
+    """
+    paths = sorted((folder / "dicom").glob("*.dcm"))
+    if not paths:
+        return []
+    import pydicom
+
+    found: dict[str, Resource] = {}
+    for path in paths:
+        tags = ["SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID", "Modality", "SeriesDescription", "SeriesNumber"]
+        head = pydicom.dcmread(path, specific_tags=tags, stop_before_pixels=True)
+        series = found.setdefault(
+            str(head.SeriesInstanceUID),
+            {
+                "uid": str(head.SeriesInstanceUID),
+                "number": int(head.SeriesNumber),
+                "modality": {"system": DCM, "code": str(head.Modality)},
+                "description": str(head.SeriesDescription),
+                "instance": [],
+            },
+        )
+        kind = {"system": "urn:ietf:rfc:3986", "code": f"urn:oid:{head.SOPClassUID}"}
+        series["instance"].append({"uid": str(head.SOPInstanceUID), "sopClass": kind})
+    return list(found.values())
+
+
+def study_resource(results: StudyResults, objects: Sequence[Resource] = ()) -> Resource | None:
     """The examination; None when it was not DICOM.
 
     Parameters
     ----------
     results
         Results.
+    objects
+        Series of result objects in the same study.
 
     Returns
     -------
@@ -80,11 +121,11 @@ def study_resource(results: StudyResults) -> Resource | None:
     if exam.accession_number:
         coding = {"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "ACSN"}
         identifiers.append({"type": {"coding": [coding]}, "value": exam.accession_number})
-    modality = {"system": "http://dicom.nema.org/resources/ontology/DCM", "code": "CT"}
+    modality = {"system": DCM, "code": "CT"}
     resource: Resource = {"resourceType": "ImagingStudy", "identifier": identifiers, "status": "available"}
     if len(words.date(exam.study_date)) == 10:
         resource["started"] = words.date(exam.study_date)
     if exam.study_description:
         resource["description"] = exam.study_description
-    resource["series"] = [{"uid": exam.series_uid, "modality": modality}]
+    resource["series"] = [{"uid": exam.series_uid, "modality": modality}, *objects]
     return resource

@@ -20,6 +20,7 @@ from BoneStrengthFEALib.privacy import case_key, site_salt
 from BoneStrengthFEALib.results_reading import read_results
 from BoneStrengthFEALib.service import case as states
 from BoneStrengthFEALib.service.case import ServiceCase
+from BoneStrengthFEALib.service.reception import StudyReceiver, is_ready, receiving, write_evidence
 from BoneStrengthFEALib.service.search import Search, fetch_study, find_studies, ready_series
 from BoneStrengthFEALib.service.settings import ServiceSettings
 from BoneStrengthFEALib.sources.source import StudyRecord
@@ -45,7 +46,8 @@ class Service:
         self.settings = settings
         home = Path(settings.home)
         self.states, self.results, self.images = home / "states", home / "results", home / "images"
-        for folder in (self.states, self.results, self.images):
+        self.received = home / "received"
+        for folder in (self.states, self.results, self.images, self.received):
             make_folder(folder)
         self.outbox = Outbox(home / "outbox", settings.connections)
         self.progress = ""
@@ -93,7 +95,10 @@ class Service:
         until_idle
             Whether to end when nothing is left to run or send.
         """
-        with self._alone():
+        with self._alone(), contextlib.ExitStack() as stack:
+            for reception in self.settings.reception:
+                receiver = StudyReceiver(self.received, self.states, self._salt, reception.hosts)
+                stack.enter_context(receiving(reception, receiver))
             self._run_steps(until_idle)
 
     def _run_steps(self, until_idle: bool) -> None:
@@ -133,6 +138,9 @@ class Service:
             for line in Path(self.settings.worklist).read_text(encoding="utf-8").splitlines():
                 if line.strip():
                     yield ServiceCase(case_key(line.strip(), self._salt), "", line.strip())
+        for folder in sorted(self.received.iterdir()) if self.settings.reception else ():
+            if is_ready(folder, self.settings.needs_labels) and self._settled(folder):
+                yield ServiceCase(folder.name, str(folder.resolve()))
         for number, search in enumerate(self.settings.search):
             yield from self._search(number, search)
 
@@ -172,6 +180,8 @@ class Service:
             home = self.images / case.key
             labels = next((home / "labels").glob("*.dcm"))
             return ["run", str(home / "ct"), "--labels", str(labels), *settings.run, *self._fixed(case)]
+        if self._was_received(case):
+            return ["run", case.source, *settings.run, *self._fixed(case)]
         name = case.accession or Path(case.source).name
         labels = Path(settings.labels.replace("{name}", name))
         if not labels.is_absolute():
@@ -181,6 +191,9 @@ class Service:
         if case.accession and settings.pacs_file:
             where += ["--pacs-file", settings.pacs_file]
         return ["run", image, "--labels", str(labels), *settings.run, *where, *self._fixed(case)]
+
+    def _was_received(self, case: ServiceCase) -> bool:
+        return bool(case.source) and Path(case.source).parent == self.received.resolve()
 
     def _fixed(self, case: ServiceCase) -> list[str]:
         fixed = ["--dicom", "--refusal-report", "--overwrite", "--progress-lines"]
@@ -200,6 +213,8 @@ class Service:
                 study = StudyRecord(case.study_uid, case.study_date)
                 search = self.settings.search[case.search]
                 fetch_study(search, study, self.images / case.key, self.settings.connections)
+            if self._was_received(case):
+                write_evidence(Path(case.source), any(r.tls.certificate_file for r in self.settings.reception))
             code, last = self._process(case)
         except (BoneStrengthError, IndexError) as error:
             code, last = VERDICT, f"error [{getattr(error, 'code', 'CONFIGURATION')}]: {error}"
@@ -257,5 +272,6 @@ class Service:
             return
         end = states.REFUSED if case.message else states.DONE
         states.save(dataclasses.replace(case, state=end), self.states)
-        # images fetched for the case have done their work and hold a person's data
-        shutil.rmtree(self.images / case.key, ignore_errors=True)
+        # images that came for the case have done their work and hold a person's data
+        for folder in (self.images, self.received):
+            shutil.rmtree(folder / case.key, ignore_errors=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from BoneStrengthFEALib.errors import InputError
 from BoneStrengthFEALib.pacs_settings import read_pacs
+from BoneStrengthFEALib.service.reception import Reception
 from BoneStrengthFEALib.service.search import Search
 from BoneStrengthFEALib.table_files import read_table, table_to
 from BoneStrengthFEALib.transmission.destination import check_destination
@@ -45,6 +46,8 @@ class ServiceSettings:
         How often a case that failed without a verdict is tried.
     search
         Archives asked for new studies; their labels are the DICOM SEG of the study.
+    reception
+        Storage services for studies that are sent to us; their labels come with them, as SEG or RTSTRUCT.
     """
 
     home: str
@@ -60,11 +63,15 @@ class ServiceSettings:
     port: int = 0
     attempts: int = 3
     search: tuple[Search, ...] = ()
+    reception: tuple[Reception, ...] = ()
 
     def __post_init__(self) -> None:
         """Check that there is something to watch and somewhere to send."""
-        if not self.incoming and not self.worklist and not self.search:
-            raise InputError("the service watches nothing: set incoming (a folder), worklist (with pacs) or [[search]]")
+        if not self.incoming and not self.worklist and not self.search and not self.reception:
+            raise InputError(
+                "the service watches nothing: set incoming (a folder), worklist (with pacs), [[search]] or "
+                "[[reception]]"
+            )
         if self.worklist and not self.pacs:
             raise InputError("a worklist needs pacs, the connection its examinations are fetched from")
         if self.worklist and "{name}" not in self.labels:
@@ -75,6 +82,11 @@ class ServiceSettings:
             check_destination(text, self.connections)
         for search in self.search:
             read_pacs(search.pacs, self.connections)
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether a study must bring its labels; a point or a file of labels in the command takes their place."""
+        return not any(part.startswith(("--labels", "--point")) for part in self.run)
 
     @property
     def connections(self) -> Path | None:
