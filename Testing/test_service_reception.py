@@ -37,8 +37,8 @@ def study(folder: Path) -> tuple[list[Path], list[Path]]:
     for head in heads:
         head.PatientBirthDate = head.StudyID = head.ReferringPhysicianName = ""
     bone = hd.seg.SegmentDescription(
-        1, "vertebrae_L2", CodedConcept("91723000", "SCT", "Anatomical Structure"), CodedConcept("14293000", "SCT", "L2"),
-        hd.seg.SegmentAlgorithmTypeValues.MANUAL,
+        1, "vertebrae_L2", CodedConcept("91723000", "SCT", "Anatomical Structure"),
+        CodedConcept("14293000", "SCT", "L2"), hd.seg.SegmentAlgorithmTypeValues.MANUAL,
     )  # fmt: skip
     seg = hd.seg.Segmentation(
         heads, mask.astype(np.uint8), hd.seg.SegmentationTypeValues.BINARY, [bone], hd.UID(), 7,

@@ -57,13 +57,8 @@ def write_bundle(
         When it cannot be written.
     """
     path = folder / FILE_NAME
-    write_text(
-        path,
-        json.dumps(
-            bundle(results, pdf, final, options, object_series(folder)), indent=1, ensure_ascii=False, allow_nan=False
-        )
-        + "\n",
-    )
+    made = bundle(results, pdf, final, options, object_series(folder))
+    write_text(path, json.dumps(made, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     return path
 
 
