@@ -166,9 +166,17 @@ def test_a_trail_whose_end_was_cut_off_is_noticed(tmp_path: Path) -> None:
 
 def test_the_status_page_answers_to_its_own_name_alone(tmp_path: Path) -> None:
     from BoneStrengthFEALib.service import Service, ServiceSettings
-    from BoneStrengthFEALib.service.status_page import serve
+    from BoneStrengthFEALib.service import case as states
+    from BoneStrengthFEALib.service.status_page import page, serve
 
     service = Service(ServiceSettings(str(tmp_path / "home"), (), (), incoming=str(tmp_path)))
+    states.save(states.ServiceCase("00ff", "/secret/Doe", state=states.RUNNING, attempts=1), service.states)
+    states.save(states.ServiceCase("11ff", "", state=states.FAILED, message="error [X]: /secret/Doe"), service.states)
+    service.progress = "progress 0.420 solving <L2>"
+    shown = page(service)
+    assert "1 running, 1 failed" in shown
+    assert 'case 00ff, solving &lt;L2&gt;, 42 % <progress max="100" value="42">' in shown
+    assert "secret" not in shown
     web = serve(service, 0)
     port = web.server_address[1]
     for name, status in ((f"127.0.0.1:{port}", 200), (f"localhost:{port}", 200), ("evil.example", 421)):

@@ -6,7 +6,7 @@ from BoneStrengthFEALib.measure import Measure
 from BoneStrengthFEALib.report.charts import threshold_bar
 from BoneStrengthFEALib.report.drawing import Drawing
 from BoneStrengthFEALib.report.view import Block, Figures, Paragraph
-from BoneStrengthFEALib.report.words import Words, unit_words
+from BoneStrengthFEALib.report.words import Words, unit_words, with_unit
 from BoneStrengthFEALib.results import RiskLine, SiteResult, StudyResults
 from BoneStrengthFEALib.risk.cut_offs import CAVEAT, CUT_OFFS, KEAVENY_2020, CutOff, cut_off
 from BoneStrengthFEALib.volume import Quantity
@@ -122,10 +122,9 @@ def limit_words(row: CutOff, say: Words) -> str:
         "limit_words",
         worst=worst,
         below="≤" if row.low_limit_is_worst else "<",
-        low=f"{row.low_limit:g}",
+        low=with_unit(f"{row.low_limit:g}", row.unit),
         middle=middle,
         best=best,
         above="≥" if row.normal_limit_is_normal else ">",
-        high=f"{row.normal_limit:g}",
-        unit=unit_words(row.unit),
+        high=with_unit(f"{row.normal_limit:g}", row.unit),
     )

@@ -166,7 +166,9 @@ def _facts(block: Facts) -> list[Any]:
     rows = [cells[n : n + columns] for n in range(0, len(cells), columns)]
     style = [("VALIGN", (0, 0), (-1, -1), "TOP"), ("LEFTPADDING", (0, 0), (-1, -1), 0)]
     style += [("TOPPADDING", (0, 0), (-1, -1), 1.5), ("BOTTOMPADDING", (0, 0), (-1, -1), 1.5)]
-    return [Grid(rows, [WIDTH / columns] * columns, style=style)]
+    # the name stands in the first
+    widths = [0.31 * WIDTH, *([0.23 * WIDTH] * (columns - 1))]
+    return [Grid(rows, widths, style=style)]
 
 
 def _table(table: Table) -> Any:
