@@ -163,6 +163,25 @@ class RiskSettings:
 
 
 @dataclass(frozen=True)
+class MeasureSettings:
+    """How density is summed over a bone.
+
+    Parameters
+    ----------
+    rim
+        What gets back the mineral that partial volume carried over the surface of a mask: "areal" (areal density and
+        content of the hip), "all" (volumetric density and content too) or "none".
+    """
+
+    rim: str = "areal"
+
+    def __post_init__(self) -> None:
+        """Refuse what is no choice."""
+        if self.rim not in ("none", "areal", "all"):
+            raise InputError(f"measures.rim is none, areal or all, got {self.rim!r}")
+
+
+@dataclass(frozen=True)
 class LimbSettings:
     """Where the standard region of a distal radius or tibia lies.
 
@@ -201,7 +220,7 @@ class Settings:
 
     Parameters
     ----------
-    calibration, model, solver, nonlinear, risk, limb
+    calibration, model, solver, nonlinear, risk, limb, measures
         The parts.
     quality_profile
         Id or path of the quality profile.
@@ -217,6 +236,7 @@ class Settings:
     quality_profile: str = "default"
     accept: tuple[str, ...] = ()
     limb: LimbSettings = LimbSettings()
+    measures: MeasureSettings = MeasureSettings()
 
     def to_dict(self) -> dict[str, Any]:
         """Nested plain dictionary.

@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
+import numpy as np
+
 from BoneStrengthFEALib import bmd
 from BoneStrengthFEALib.anatomy import Site, Specimen
-from BoneStrengthFEALib.bmd import HipComparison, HipScan
+from BoneStrengthFEALib.bmd import HipComparison, HipScan, Restored
 from BoneStrengthFEALib.calibration import Calibration
 from BoneStrengthFEALib.errors import AnatomyError
 from BoneStrengthFEALib.measure import Measure
@@ -18,6 +20,9 @@ from BoneStrengthFEALib.settings import Settings
 from BoneStrengthFEALib.site_bone import find_bone
 from BoneStrengthFEALib.study import Study, Target
 from BoneStrengthFEALib.volume import Volume
+
+RESTORED_SITES = (Site.VERTEBRA, Site.FEMUR)
+"""Sites whose mask gets the mineral of its rim back; a limb's section is measured on finer voxels of its own."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,15 +87,26 @@ def measure_site(
     if quality.refused:
         return result, None
     callback(f"{specimen.name}: density measures", 0.0)
-    measures = bmd.measure(near, specimen, calibration)
+    restored = _restored(near, specimen, settings)
+    measures = bmd.measure(restored.density if settings.measures.rim == "all" else near, specimen, calibration)
+    if settings.measures.rim == "areal":
+        measures = (*measures, *bmd.restored_content(measures, restored))
     hip: HipScan | None = None
     roi = bmd.density_roi(specimen)
     if roi is not None:
         quality = quality.merged((bmd.even_roi_line(near, roi),))
     if specimen.site is Site.FEMUR:
-        areal, hip, lines = _hip(near, specimen, calibration, hip_comparison(study, settings))
+        areal, hip, lines = _hip(restored.density, specimen, calibration, hip_comparison(study, settings))
         measures, quality = (*areal, *measures), quality.merged(lines)
     return dataclasses.replace(result, bmd=measures, quality=quality), MeasuredBone(specimen, near, hip)
+
+
+def _restored(density: Volume, specimen: Specimen, settings: Settings) -> Restored:
+    """The bone with the mineral of its rim, where the settings and the site ask for it."""
+    if settings.measures.rim == "none" or specimen.site not in RESTORED_SITES:
+        return Restored(density, 0.0, 0.0)
+    own = bmd.measured_mask(specimen)
+    return bmd.restore(density, own, np.asarray((specimen.regions.array != 0) & ~own))
 
 
 def hip_comparison(study: Study, settings: Settings) -> HipComparison:

@@ -123,6 +123,10 @@ def test_drift_along_the_table_is_refused(ct: Volume) -> None:
     found = calibrate_phantom(drifting, None, phantom)
     assert [line.check for line in found.quality.refused] == ["PHANTOM_DRIFT"]
     assert found.numbers["drift_hu"] == pytest.approx(25.0, abs=1.0)
+    # a bone lies anywhere along the drift: rectangular, 25 / sqrt(12) = 7.2 HU
+    spread = found.standard_uncertainty(100.0)
+    assert spread is not None
+    assert spread == pytest.approx(found.coefficients[1] * 7.217, rel=0.1)
 
 
 def test_cupping_by_hand() -> None:

@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from BoneStrengthFEALib.anatomy import Specimen, identify, prepare
-from BoneStrengthFEALib.bmd import HipComparison, measure, measure_hip, scan_hip
+from BoneStrengthFEALib.bmd import HipComparison, measure, measure_hip, measured_mask, restore, scan_hip
 from BoneStrengthFEALib.calibration.record import Calibration
 from BoneStrengthFEALib.label_map import LabelMap
 from BoneStrengthFEALib.synthetic.femur import SyntheticFemur
 from BoneStrengthFEALib.synthetic.hip_phantom import exact_hip, hip_scan
 from BoneStrengthFEALib.synthetic.spine_phantom import VERTEBRAE, PhantomVertebra
 from BoneStrengthFEALib.synthetic.vertebra import pose
-from BoneStrengthFEALib.volume import Quantity
+from BoneStrengthFEALib.volume import Quantity, Volume
 
 VOXELS_MM = (0.5, 1.0, 1.5, 3.0)
 POSES = ((4.0, -3.0, 7.0), (-6.0, 5.0, 21.0))
@@ -40,13 +40,20 @@ def vertebra_measures(
 
     Returns
     -------
-    Measure id to value, the body being given; with "found_" before the id where the body was found by shape.
+    Measure id to value, the body being given; with "found_" before the id where the body was found by shape, with
+    "restored_" where the mineral of the rim was given back.
     """
     density, labels, body = vertebra.scan(pose(angles, (3.3, -41.7, 120.4)), (voxel_mm,) * 3, piece_mm)
     fit = Calibration("phantom-linear", Quantity.CAHA, (0.0, 1.0))
-    given = measure(density, prepare(labels, 1, identify(labels, 1), body), fit)
+    specimen = prepare(labels, 1, identify(labels, 1), body)
+    given = measure(density, specimen, fit)
     found = measure(density, _specimen(labels), fit)
-    return {m.id: m.value for m in given} | {f"found_{m.id}": m.value for m in found}
+    whole = measure(_whole(density, specimen), specimen, fit)
+    return {
+        f"{words}{m.id}": m.value
+        for words, measures in (("", given), ("found_", found), ("restored_", whole))
+        for m in measures
+    }
 
 
 def hip_measures(
@@ -63,13 +70,16 @@ def hip_measures(
 
     Returns
     -------
-    Measure id to value.
+    Measure id to value; with "restored_" before the id where the mineral of the rim was given back.
     """
     density, labels = hip_scan(bone, pose(angles, (91.3, -38.2, 255.1)), (voxel_mm,) * 3, piece_mm=piece_mm)
     specimen = _specimen(labels)
     fit = Calibration("phantom-linear", Quantity.K2HPO4, (0.0, 1.0))
-    areal = measure_hip(density, specimen, fit, HipComparison(), scan_hip(density, specimen))
-    return {m.id: m.value for m in (*measure(density, specimen, fit), *areal)}
+    values: dict[str, float] = {}
+    for words, content in (("", density), ("restored_", _whole(density, specimen))):
+        areal = measure_hip(content, specimen, fit, HipComparison(), scan_hip(content, specimen))
+        values |= {words + m.id: m.value for m in (*measure(content, specimen, fit), *areal)}
+    return values
 
 
 def main() -> None:
@@ -87,13 +97,24 @@ def main() -> None:
             f"spine phantom {vertebra.level}", _with_found(vertebra.exact()), runs
         )
     hips = {h: [hip_measures(HIP, angles, h, min(chosen.piece, h / 2)) for angles in POSES] for h in VOXELS_MM}
-    tables["hip"] = _report("hip", exact_hip(HIP), hips)
+    tables["hip"] = _report("hip", exact_hip(HIP) | _restored(exact_hip(HIP)), hips)
     if chosen.picture:
         _draw(tables, chosen.picture)
 
 
+def _whole(density: Volume, specimen: Specimen) -> Volume:
+    own = measured_mask(specimen)
+    return restore(density, own, np.asarray((specimen.regions.array != 0) & ~own)).density
+
+
 def _with_found(exact: dict[str, float]) -> dict[str, float]:
-    return exact | {f"found_{name}": exact[name] for name in ("trabecular_ellipse_vbmd", "integral_vbmd", "volume")}
+    found = {f"found_{name}": exact[name] for name in ("trabecular_ellipse_vbmd", "integral_vbmd", "volume")}
+    return exact | found | _restored(exact)
+
+
+def _restored(exact: dict[str, float]) -> dict[str, float]:
+    moved = [name for name in exact if name.endswith(("bmc", "abmd")) or name.startswith(("integral", "cortical"))]
+    return {f"restored_{name}": exact[name] for name in moved}
 
 
 def _specimen(labels: LabelMap) -> Specimen:

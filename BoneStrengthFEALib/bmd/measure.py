@@ -49,8 +49,24 @@ def measure(density: Volume, specimen: Specimen, calibration: Calibration) -> tu
         return measure_vertebra(density, specimen, calibration)
     if specimen.site in (Site.RADIUS, Site.TIBIA):
         return measure_limb(density, specimen, calibration)
-    analysed = np.asarray(specimen.regions.array == ANALYSED)
-    return tuple(density_measures(density, split(analysed, density), calibration, SOURCE))
+    return tuple(density_measures(density, split(measured_mask(specimen), density), calibration, SOURCE))
+
+
+def measured_mask(specimen: Specimen) -> Array:
+    """Voxels whose mineral is measured.
+
+    Parameters
+    ----------
+    specimen
+        The bone.
+
+    Returns
+    -------
+    (K, J, I) booleans: the body of a vertebra, the analysed region elsewhere.
+    """
+    if specimen.site is Site.VERTEBRA:
+        return body_mask(specimen)
+    return np.asarray(specimen.regions.array == ANALYSED)
 
 
 def density_roi(specimen: Specimen) -> Array | None:

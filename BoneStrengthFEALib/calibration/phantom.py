@@ -100,7 +100,7 @@ def calibrate_phantom(ct: Volume, labels: LabelMap | None, phantom: Phantom) -> 
         f"phantom-{phantom.fit}",
         phantom.kind,
         fit.coefficients,
-        fit.covariance,
+        _with_drift(fit, samples.by_slice),
         tuple(_point(phantom, samples, fit, n) for n in np.flatnonzero(present).tolist()),
         {
             "r_squared": fit.r_squared,
@@ -198,6 +198,15 @@ def drift(by_slice: FloatArray) -> float:
             slope = np.polynomial.polynomial.polyfit(np.flatnonzero(good), row[good], 1)[1]
             changes.append(float(slope * (np.ptp(np.flatnonzero(good)))))
     return max(changes, key=abs)
+
+
+def _with_drift(fit: RodFit, by_slice: FloatArray) -> FloatArray:
+    """Covariance with the drift all rods share: bone lies anywhere along it (rectangular, JCGM 100:2008, 4.3.7)."""
+    rows = by_slice[np.isfinite(by_slice).all(axis=1)]
+    shared = drift(rows.mean(axis=0, keepdims=True)) if len(rows) else 0.0
+    covariance = np.array(fit.covariance)
+    covariance[0, 0] += (fit.coefficients[1] * shared) ** 2 / 12.0
+    return covariance
 
 
 def _label_of(labels: LabelMap, rod: str) -> int | None:
