@@ -114,6 +114,10 @@ def test_density_map_is_the_density(done: Path) -> None:
     lps = stored.map_indices_to_reference(np.stack([k, j, i], axis=1))
     index = np.rint(expected.grid.to_ijk(lps * (-1, -1, 1))).astype(int)
     np.testing.assert_allclose(stored.array[k, j, i], expected.array[tuple(index.T[::-1])], rtol=1e-6)
+    # readers that take frames in the order of the file want them along the normal of the slices
+    frames = pydicom.dcmread(done / "dicom" / "density.dcm").PerFrameFunctionalGroupsSequence
+    heights = [float(frame.PlanePositionSequence[0].ImagePositionPatient[2]) for frame in frames]
+    assert heights == sorted(heights)
 
 
 def test_fhir_lists_the_series_of_the_study(done: Path) -> None:

@@ -46,7 +46,6 @@ def encapsulated_pdf(
         instance_number=1,
         modality="DOC",
         transfer_syntax_uid=ExplicitVRLittleEndian,
-        specific_character_set=source.SpecificCharacterSet,
         series_description=f"{NAME}: report (research)",
         **origin.equipment(),
     )

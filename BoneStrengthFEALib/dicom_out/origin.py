@@ -155,6 +155,8 @@ def finish(dataset: pydicom.Dataset, origin: Origin) -> pydicom.Dataset:
     dataset.InstanceCreationDate, dataset.InstanceCreationTime = day, clock
     dataset.ContentDate, dataset.ContentTime = day, clock
     dataset.SeriesDescription = dataset.get("SeriesDescription") or f"{NAME} (research)"
+    # not every highdicom sets it
+    dataset.SpecificCharacterSet = source.SpecificCharacterSet
     restore_letters(dataset, origin.file)
     return dataset
 

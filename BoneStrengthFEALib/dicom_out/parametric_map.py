@@ -70,8 +70,21 @@ def parametric_map(origin: Origin, sites: Sequence[SiteResult], density: Volume,
     anatomy.FrameLaterality = next(iter(sides)) or "U" if len(sides) == 1 else "B" if {"L", "R"} <= sides else "U"
     anatomy.AnatomicRegionSequence = [region]
     built.SharedFunctionalGroupsSequence[0].FrameAnatomySequence = [anatomy]
+    _order_frames(built)
     mark_region(built, sites)
     return finish(built, origin)
+
+
+def _order_frames(built: Any) -> None:
+    """Frames along the normal of the slices: the reader that Slicer uses takes them in the order of the file."""
+    axes = built.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence[0].ImageOrientationPatient
+    normal = np.cross([float(v) for v in axes[:3]], [float(v) for v in axes[3:]])
+    frames = list(built.PerFrameFunctionalGroupsSequence)
+    heights = [normal @ [float(v) for v in frame.PlanePositionSequence[0].ImagePositionPatient] for frame in frames]
+    order = np.argsort(heights)
+    built.PerFrameFunctionalGroupsSequence = [frames[n] for n in order]
+    pixels = np.frombuffer(built.FloatPixelData, dtype="<f4").reshape(len(frames), -1)
+    built.FloatPixelData = pixels[order].tobytes()
 
 
 def _window() -> dict[str, Any]:

@@ -51,7 +51,6 @@ def secondary_capture(origin: Origin, results: StudyResults, folder: Path, numbe
         sop_instance_uid=origin.uid("sc"),
         instance_number=1,
         patient_orientation=("L", "P"),
-        specific_character_set=first.SpecificCharacterSet,
         **origin.equipment(),
     )
     data.copy_patient_and_study_information(first)
