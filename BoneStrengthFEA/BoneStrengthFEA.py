@@ -1,5 +1,6 @@
 """3D Slicer module: bone density and finite-element bone strength from a CT and a segmentation."""
 
+import importlib
 import importlib.util
 import logging
 import sys
@@ -12,7 +13,7 @@ import slicer
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 from slicer.i18n import translate
-from slicer.parameterNodeWrapper import Choice, parameterNodeWrapper
+from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrapper
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
@@ -64,7 +65,11 @@ def registerSampleData():
 
 @parameterNodeWrapper
 class BoneStrengthFEAParameterNode:
-    """Choices of the panel, saved with the scene; bones, frames and log-free texts as JSON."""
+    """Choices of the panel, saved with the scene; the table of bones as JSON.
+
+    Every number has a range: without one Slicer opens the spin boxes to infinity, and what stands for "unknown" is
+    their least value.
+    """
 
     ctVolume: vtkMRMLScalarVolumeNode
     boneSegmentation: vtkMRMLSegmentationNode
@@ -72,21 +77,21 @@ class BoneStrengthFEAParameterNode:
     bodySegmentation: vtkMRMLSegmentationNode
     bones: str = ""
     sex: Annotated[str, Choice(["", "F", "M", "O"])] = ""
-    ageYears: float = 0.0
-    heightM: float = 0.0
-    weightKg: float = 0.0
+    ageYears: Annotated[float, WithinRange(0, 120)] = 0.0
+    heightM: Annotated[float, WithinRange(0, 2.5)] = 0.0
+    weightKg: Annotated[float, WithinRange(0, 350)] = 0.0
     calibrationMethod: str = "internal-air-fat-muscle"
     phantom: str = ""
     calibrationStore: str = ""
-    slope: float = 1.0
-    intercept: float = 0.0
+    slope: Annotated[float, WithinRange(0, 10)] = 1.0
+    intercept: Annotated[float, WithinRange(-1000, 1000)] = 0.0
     densityKind: Annotated[str, Choice(["K2HPO4", "CAHA"])] = "K2HPO4"
     accept: str = ""
     loadCase: str = ""
     law: str = ""
     conversions: str = ""
-    voxelMm: float = 0.0
-    capMm: float = 0.0
+    voxelMm: Annotated[float, WithinRange(0, 5)] = 0.0
+    capMm: Annotated[float, WithinRange(0, 20)] = 0.0
     analysis: str = "linear"
     shownCase: str = ""
     sendTo: str = ""
@@ -153,22 +158,32 @@ class BoneStrengthFEALogic(ScriptedLoadableModuleLogic):
     # --- packages -------------------------------------------------------------------------------------------------
 
     def missingPackages(self, requirements="requirements.txt"):
-        """Requirements of the library that Slicer's Python does not have."""
+        """Requirements of the library that Slicer's Python does not satisfy."""
         text = (HERE / "Resources" / requirements).read_text(encoding="utf-8")
         wanted = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
-        return [line for line in wanted if importlib.util.find_spec(_importName(line)) is None]
+        packaging = _slicerPackaging()
+        there = packaging.pip_check if packaging else lambda line: importlib.util.find_spec(_importName(line))
+        return [line for line in wanted if not there(line)]
 
-    def ensurePackages(self, requirements="requirements.txt"):
-        """Install what is missing after asking; called on Run, never at import. Returns False when declined."""
+    def ensurePackages(self, requirements="requirements.txt", ask=True):
+        """Install what is missing, after asking unless told not to; never at import. Returns False when declined."""
         missing = self.missingPackages(requirements)
         if not missing:
             return True
-        question = _("Bone Strength FEA needs these Python packages: {names}. Install them now?")
-        if not slicer.util.confirmOkCancelDisplay(question.format(names=", ".join(missing))):
-            return False
-        slicer.util.pip_install(missing)
+        packaging = _slicerPackaging()
+        if packaging:
+            try:
+                packaging.pip_ensure(missing, prompt_install=ask, requester=_("Bone Strength FEA"))
+            except RuntimeError:
+                # Slicer's word for: the person has declined
+                return False
+        else:
+            question = _("Bone Strength FEA needs these Python packages: {names}. Install them now?")
+            if ask and not slicer.util.confirmOkCancelDisplay(question.format(names=", ".join(missing))):
+                return False
+            slicer.util.pip_install(missing)
         importlib.invalidate_caches()
-        return True
+        return not self.missingPackages(requirements)
 
     # --- from the scene -------------------------------------------------------------------------------------------
 
@@ -365,6 +380,13 @@ class BoneStrengthFEATest(ScriptedLoadableModuleTest):
         roles = nodesOfCase(caseId)
         for role in ("table", "files", "density", "regions:L2", "model:L2"):
             self.assertIn(role, roles)
+
+
+def _slicerPackaging():
+    """Module slicer.packaging, which checks versions too; None in Slicer 5.10."""
+    if importlib.util.find_spec("slicer.packaging") is None:
+        return None
+    return importlib.import_module("slicer.packaging")
 
 
 def _importName(requirement):

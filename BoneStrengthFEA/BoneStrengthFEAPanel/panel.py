@@ -15,8 +15,6 @@ from BoneStrengthFEAPanel.cohort_panel import CohortMixin
 from BoneStrengthFEAPanel.editor import EditorMixin
 from BoneStrengthFEAPanel.results_panel import ResultsMixin
 
-LOG_LINES = 500
-
 
 class PanelMixin(EditorMixin, ResultsMixin, CohortMixin):
     """The panel's behaviour; BoneStrengthFEAWidget brings Slicer's widget and observers."""

@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import functools
 import json
+import math
 import sys
 import types
 import typing
@@ -238,6 +239,7 @@ def parameter_node_wrapper(kind: type) -> type:
             hint = _plain_type(hints[name])
             if hint in (str, float):
                 assert type(value) is hint, f"{name} takes {hint.__name__}, not {value!r}"
+                _check_range(hints[name], name, value)
                 self.parameterNode.SetParameter(name, json.dumps(value))
             else:
                 assert value is None or isinstance(value, hint), f"{name} takes {hint}, not {value!r}"
@@ -259,6 +261,9 @@ def parameter_node_wrapper(kind: type) -> type:
                 assert rows, f"Slicer binds a combo box only to an annotated Choice: {name}"
                 widget.clear()
                 widget.addItems(rows)
+            if isinstance(widget, QtWidgets.QDoubleSpinBox):
+                # as Slicer's connector does: the range of the .ui counts for nothing
+                widget.setRange(*_range(hints[name]))
             _write_widget(widget, hints[name], getattr(self, name))
             self._widgets[name] = widget
 
@@ -283,6 +288,17 @@ def _plain_type(hint: Any) -> Any:
 
 def _choices(hint: Any) -> list[Any]:
     return list(hint.__metadata__[0].choices) if hasattr(hint, "__metadata__") else []
+
+
+def _range(hint: Any) -> tuple[float, float]:
+    return hint.__metadata__[0].limits if hasattr(hint, "__metadata__") else (-math.inf, math.inf)
+
+
+def _check_range(hint: Any, name: str, value: Any) -> None:
+    if isinstance(value, float):
+        low, high = _range(hint)
+        if not low <= value <= high:
+            raise ValueError(f"{name} = {value} lies outside {low} to {high}")
 
 
 def _signal(widget: Any) -> Any:
@@ -312,6 +328,11 @@ def _write_widget(widget: Any, hint: Any, value: Any) -> None:
 class _Choice:
     def __init__(self, choices: list[Any]) -> None:
         self.choices = choices
+
+
+class _WithinRange:
+    def __init__(self, low: float, high: float) -> None:
+        self.limits = (low, high)
 
 
 class _Observations:
@@ -403,7 +424,8 @@ def install(folder: Path) -> types.ModuleType:
     slicer_scene.new_scene()
     put = slicer_scene.put
     put("slicer.i18n", tr=lambda text: text, translate=lambda _context, text: text)
-    put("slicer.parameterNodeWrapper", parameterNodeWrapper=parameter_node_wrapper, Choice=_Choice)
+    put("slicer.parameterNodeWrapper", parameterNodeWrapper=parameter_node_wrapper, Choice=_Choice,
+        WithinRange=_WithinRange)  # fmt: skip
     put("slicer.ScriptedLoadableModule", ScriptedLoadableModule=_Module, ScriptedLoadableModuleWidget=_ModuleWidget,
         ScriptedLoadableModuleLogic=_ModuleLogic, ScriptedLoadableModuleTest=_Test)  # fmt: skip
     slicer.app = Application(folder)

@@ -191,7 +191,7 @@ def test_wrong_input_gives_one_message_and_keeps_the_scene(loaded: Any, monkeypa
     message("no-such-law")
     p.law = ""
     p.calibrationMethod = "given-linear"
-    p.slope = -2.0
+    p.slope = 0.0
     message("must be positive")
     p.calibrationMethod = "internal-michalski2020"
     runner = loaded.logic.runner
@@ -380,6 +380,17 @@ def test_bones_keep_what_a_person_has_set(loaded: Any) -> None:
     loaded.enter()
     assert loaded._bones.rows()["vertebrae_L2"][2] == "L3"
     assert site.currentText == "vertebra" or loaded._bones.rows()["vertebrae_L2"][1] == "vertebra"
+
+
+def test_what_is_unknown_says_so_and_ranges_are_those_of_the_form(panel: Any) -> None:
+    """Slicer's binding opens a spin box to infinity unless the parameter has a range; "unknown" is its least value."""
+    boxes = {w.attrib["name"]: w for w in ET.parse(UI).getroot().iter("widget") if w.attrib["class"] == "QDoubleSpinBox"}
+    for name, widget in boxes.items():
+        limits = {p.attrib["name"]: float(p[0].text or "") for p in widget.findall("property") if p[0].tag == "double"}
+        box = getattr(panel.ui, name)
+        assert (box.minimum, box.maximum) == (limits["minimum"], limits["maximum"]), name
+    assert panel.ui.ageSpinBox.text == "unknown"
+    assert panel.ui.voxelSpinBox.text == "default"
 
 
 def test_no_two_widgets_share_a_cell_of_a_form() -> None:
