@@ -208,9 +208,8 @@ class BoneStrengthFEALogic(ScriptedLoadableModuleLogic):
         targets = []
         for name, (use, site, level, side) in study_nodes.targetsFromJson(p.bones).items():
             if use:
-                target = study_nodes.targetFromTexts(name, site, level, side)
-                frame = movedFrame(level or f"{side} {site}".strip()) if frames else None
-                targets.append(study_nodes.targetFromTexts(name, site, level, side, frame) if frames else target)
+                frame = movedFrame(name) if frames else None
+                targets.append(study_nodes.targetFromTexts(name, site, level, side, frame))
         if p.boneSegmentation is None or not targets:
             raise InputError("no segment is chosen; segment a bone, or tick one in the table of bones")
         subject = {"sex": p.sex, "age_years": p.ageYears, "height_m": p.heightM, "weight_kg": p.weightKg}
@@ -324,7 +323,8 @@ class BoneStrengthFEALogic(ScriptedLoadableModuleLogic):
 
     def writeFiles(self, caseId, folder):
         """Write report, tables and pictures of a run into a folder; False when the run is not in the scene."""
-        from BoneStrengthFEAPanel.to_nodes import nodesOfCase, unpackFiles
+        from BoneStrengthFEAPanel.packed_files import unpackFiles
+        from BoneStrengthFEAPanel.to_nodes import nodesOfCase
 
         node = nodesOfCase(caseId).get("files") if caseId else None
         if node is None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import slicer
 from DICOMLib import DICOMLoadable, DICOMPlugin
+from slicer.i18n import tr as _
 
 SEG_CLASS = "1.2.840.10008.5.1.4.1.1.66.4"
 SR_CLASSES = ("1.2.840.10008.5.1.4.1.1.88.33", "1.2.840.10008.5.1.4.1.1.88.34")
@@ -31,7 +32,9 @@ class DICOMBoneStrengthFEAPluginClass(DICOMPlugin):
             loadable = DICOMLoadable()
             loadable.files = [path]
             loadable.name = slicer.dicomDatabase.fileValue(path, self.tags["seriesDescription"]) or "Bone strength"
-            loadable.tooltip = "Segmentation of Bone Strength FEA" if kind == SEG_CLASS else "Bone strength report"
+            loadable.tooltip = (
+                _("Segmentation of Bone Strength FEA") if kind == SEG_CLASS else _("Bone strength report")
+            )
             loadable.selected = True
             loadable.confidence = 0.95
             loadables.append(loadable)
@@ -51,8 +54,8 @@ class DICOMBoneStrengthFEAPluginClass(DICOMPlugin):
         if not caseId:
             return []
         exportable = slicer.qSlicerDICOMExportable()
-        exportable.name = "Bone strength results"
-        exportable.tooltip = "DICOM objects of this run: report, segmentation, maps"
+        exportable.name = _("Bone strength results")
+        exportable.tooltip = _("DICOM objects of this run: report, segmentation, maps")
         exportable.subjectHierarchyItemID = subjectHierarchyItemID
         exportable.pluginClass = self.__module__
         exportable.confidence = 0.9
@@ -60,12 +63,13 @@ class DICOMBoneStrengthFEAPluginClass(DICOMPlugin):
 
     def export(self, exportables):
         """Copy the run's DICOM objects to the export folder; returns an error text, empty when done."""
-        from BoneStrengthFEAPanel.to_nodes import nodesOfCase, unpackFiles
+        from BoneStrengthFEAPanel.packed_files import unpackFiles
+        from BoneStrengthFEAPanel.to_nodes import nodesOfCase
 
         for exportable in exportables:
             node = nodesOfCase(_caseOf(exportable.subjectHierarchyItemID)).get("files")
             if node is None:
-                return "The run is not in the scene any more; run the examination again."
+                return _("The run is not in the scene any more; run the examination again.")
             folder = Path(exportable.directory)
             staging = folder / ".bone-strength"
             try:
@@ -75,11 +79,11 @@ class DICOMBoneStrengthFEAPluginClass(DICOMPlugin):
                 for path in found:
                     shutil.copy2(path, folder / path.name)
             except (OSError, ValueError) as error:
-                return f"The results could not be written: {error}"
+                return _("The results could not be written: {reason}").format(reason=error)
             finally:
                 shutil.rmtree(staging, ignore_errors=True)
             if not found:
-                return (
+                return _(
                     "This run has no DICOM objects: the CT must come from the DICOM database. Run it again from there."
                 )
         return ""

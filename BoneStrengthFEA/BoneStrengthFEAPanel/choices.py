@@ -1,13 +1,20 @@
 """Choices of the panel, read from the library's registries: what the library gains appears without a change here."""
 
-ANALYSES = (("linear", "linear"), ("nonlinear", "nonlinear"))
+from slicer.i18n import tr as _
 
 
 def calibrationMethods():
     """Pairs (text, id) of all calibration methods."""
     from BoneStrengthFEALib.calibration.dispatch import METHODS
 
-    return [(name, name) for name in METHODS]
+    words = {
+        "internal-air-fat-muscle": _("air, fat and muscle"),
+        "internal-michalski2020": _("five tissues"),
+        "phantom": _("phantom in the scan"),
+        "asynchronous": _("phantom scanned at another time"),
+        "given-linear": _("given line"),
+    }
+    return [(f"{words[name]} ({name})" if name in words else name, name) for name in METHODS]
 
 
 def phantoms():
@@ -40,7 +47,7 @@ def loadCases(sites):
 
 def analyses():
     """Pairs (text, id)."""
-    return list(ANALYSES)
+    return [(_("linear, seconds"), "linear"), (_("nonlinear, until it fails"), "nonlinear")]
 
 
 def sources(identifier):

@@ -59,12 +59,16 @@ class EditorMixin:
 
     def onTotalSegmentator(self, *_unused):
         """Hand over to TotalSegmentator; its segment names are recognised afterwards."""
+        ct = self._parameterNode.ctVolume if self._parameterNode else None
         if not hasattr(slicer.modules, "totalsegmentator"):
             slicer.util.infoDisplay(
                 _("Install the extension TotalSegmentator, or load a label map of it as segmentation.")
             )
             return
         slicer.util.selectModule("TotalSegmentator")
+        with self.errorsShown(_("Choose the CT in TotalSegmentator yourself.")):
+            widget = slicer.modules.totalsegmentator.widgetRepresentation().self()
+            widget.ui.inputVolumeSelector.setCurrentNode(ct)
 
 
 def _editorNode():

@@ -5,6 +5,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from slicer.i18n import tr as _
+
 PROGRESS = "progress "
 ERROR = "error ["
 TAIL_LINES = 40
@@ -32,7 +34,7 @@ class Job:
         if self._runner.isRunning:
             from BoneStrengthFEAPanel.runner import RunnerError
 
-            raise RunnerError("a computation is running; wait for it or cancel it first")
+            raise RunnerError(_("a computation is running; wait for it or cancel it first"))
         self._listeners = listeners
         self._lines = []
         self._folder = Path(tempfile.mkdtemp(prefix="BoneStrengthFEA-", dir=self._temporary))
@@ -73,8 +75,8 @@ class Job:
             self._clean()
 
     def _reason(self, code):
-        text = "\n".join(self._lines[-12:]) or "no message"
-        return errorIn(self._lines) or f"The computation ended with code {code}:\n{text}"
+        text = "\n".join(self._lines[-12:]) or _("no message")
+        return errorIn(self._lines) or _("The computation ended with code {code}:").format(code=code) + "\n" + text
 
     def _clean(self):
         if self._folder is not None:

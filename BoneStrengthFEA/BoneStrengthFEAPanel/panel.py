@@ -7,16 +7,18 @@ from pathlib import Path
 
 import qt
 import slicer
+import vtk
 from slicer.i18n import tr as _
 
-from BoneStrengthFEAPanel import choices, study_nodes
+from BoneStrengthFEAPanel import choices, measures_table, views
 from BoneStrengthFEAPanel.bone_table import BoneTable
 from BoneStrengthFEAPanel.cohort_panel import CohortMixin
 from BoneStrengthFEAPanel.editor import EditorMixin
+from BoneStrengthFEAPanel.input_panel import InputMixin
 from BoneStrengthFEAPanel.results_panel import ResultsMixin
 
 
-class PanelMixin(EditorMixin, ResultsMixin, CohortMixin):
+class PanelMixin(InputMixin, EditorMixin, ResultsMixin, CohortMixin):
     """The panel's behaviour; BoneStrengthFEAWidget brings Slicer's widget and observers."""
 
     def initializeState(self):
@@ -25,7 +27,7 @@ class PanelMixin(EditorMixin, ResultsMixin, CohortMixin):
         self._parameterNode = None
         self._parameterNodeGuiTag = None
         self._updating = False
-        self._observedSegmentation = None
+        self.initializeInput()
         self._segmentEditor = None
         self._temporaryFolders = []
         self._cohortLines = None
@@ -53,6 +55,7 @@ class PanelMixin(EditorMixin, ResultsMixin, CohortMixin):
             (ui.totalSegmentatorButton, self.onTotalSegmentator),
             (ui.calibrateButton, self.onCalibrate),
             (ui.acceptButton, self.onAccept),
+            (ui.measureButton, self.onMeasure),
             (ui.previewButton, self.onPreview),
             (ui.clearPreviewButton, self.onClearPreview),
             (ui.runButton, self.onRun),
@@ -84,6 +87,7 @@ class PanelMixin(EditorMixin, ResultsMixin, CohortMixin):
     def disconnectParameterNode(self):
         """Let go of the parameter node, as on leaving the module or closing the scene."""
         self._observeSegmentation(None)
+        self._observeOnly("volume", None, [vtk.vtkCommand.ModifiedEvent], self.onVolumeModified)
         if self._parameterNode:
             self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
             self._parameterNode = None
@@ -105,113 +109,6 @@ class PanelMixin(EditorMixin, ResultsMixin, CohortMixin):
     def onSceneEndImport(self, *_unused):
         if self.parent.isEntered:
             self.initializeParameterNode()
-
-    # --- (a) input ------------------------------------------------------------------------------------------------
-
-    def onLoadSample(self, *_unused):
-        from BoneStrengthFEAPanel import sample_data
-
-        with self.errorsShown(_("The sample data could not be loaded.")):
-            ct, bones, tissues, bodies = sample_data.load()
-            p = self._parameterNode
-            p.ctVolume, p.boneSegmentation = ct, bones
-            p.tissueSegmentation, p.bodySegmentation = tissues, bodies
-            self.onSegmentationChanged(bones)
-            self.onVolumeChanged(ct)
-            if slicer.app.layoutManager() is not None:
-                slicer.util.setSliceViewerLayers(background=ct, fit=True)
-
-    def onVolumeChanged(self, node=None):
-        """Judge the CT at once, and fill what its header says of the subject."""
-        self.ui.qualityLabel.text = self._qualityText(self.ui.ctSelector.currentNode() or node)
-        self.updateRunButton()
-
-    def _qualityText(self, node):
-        if node is None:
-            return _("No CT chosen.")
-        try:
-            acquisition, quality = study_nodes.acquisitionOf(node)
-        except Exception as error:
-            return _("Not measurable: {reason}").format(reason=error)
-        self._fillSubject(acquisition.subject)
-        spacing = " x ".join(f"{value:.3g}" for value in node.GetSpacing())
-        lines = [_("Voxels {spacing} mm").format(spacing=spacing)]
-        if acquisition.kvp:
-            lines.append(
-                f"{acquisition.kvp:g} kV, {acquisition.kernel}, {acquisition.contrast_agent or _('no contrast')}"
-            )
-        if acquisition.source != "dicom":
-            lines.append(_("Not from the DICOM database: tube voltage, kernel and contrast medium are unknown."))
-        lines += [f"{line.outcome.value}: {line.check} {line.found}; {line.action}" for line in quality.warnings]
-        return "\n".join(lines)
-
-    def _fillSubject(self, subject):
-        p = self._parameterNode
-        if p is None:
-            return
-        # what a person has typed is kept
-        if not p.sex and subject.sex.value in ("F", "M", "O"):
-            p.sex = subject.sex.value
-        for name, value in (
-            ("ageYears", subject.age_years),
-            ("heightM", subject.height_m),
-            ("weightKg", subject.weight_kg),
-        ):
-            if value and not getattr(p, name):
-                setattr(p, name, float(value))
-
-    def onSegmentationChanged(self, node=None):
-        """List the segments; those whose name tells a bone that can be loaded are ticked."""
-        node = self.ui.segmentationSelector.currentNode() or node
-        self._observeSegmentation(node)
-        self._fillBones(node)
-
-    def _fillBones(self, node):
-        names = list(study_nodes.segmentNames(node).values())
-        kept = study_nodes.targetsFromJson(self._parameterNode.bones) if self._parameterNode else {}
-        rows = []
-        for name in names:
-            use, site, level, side = kept.get(
-                name, [study_nodes.isAnalysable(name), *study_nodes.recogniseSegment(name)]
-            )
-            rows.append((name, use, site, level, side))
-        if len(rows) == 1 and rows[0][0] not in kept:
-            # one segment is meant to be analysed; the commonest site stands in for a name that tells none
-            name, _use, site, level, side = rows[0]
-            rows = [(name, True, site or "vertebra", level, side)]
-        self._updating = True
-        self._bones.fill(rows)
-        self._updating = False
-        self.onBonesChanged()
-
-    def onBonesChanged(self, *_unused):
-        if self._updating or self._parameterNode is None:
-            return
-        text = json.dumps(self._bones.rows())
-        if text != self._parameterNode.bones:
-            self._parameterNode.bones = text
-        self.updateChoices()
-        self.updateRunButton()
-
-    def _observeSegmentation(self, node):
-        segmentation = node.GetSegmentation() if node is not None else None
-        if segmentation is self._observedSegmentation:
-            return
-        events = [
-            getattr(slicer.vtkSegmentation, name) for name in ("SegmentAdded", "SegmentRemoved", "SegmentModified")
-        ]
-        for event in events:
-            if self._observedSegmentation is not None:
-                self.removeObserver(self._observedSegmentation, event, self.onSegmentsChanged)
-            if segmentation is not None:
-                self.addObserver(segmentation, event, self.onSegmentsChanged)
-        self._observedSegmentation = segmentation
-
-    def onSegmentsChanged(self, *_unused):
-        """Segments were added, removed or renamed; painting in one changes nothing here."""
-        node = self.ui.segmentationSelector.currentNode()
-        if list(study_nodes.segmentNames(node).values()) != list(self._bones.rows()):
-            self._fillBones(node)
 
     # --- (b, d) choices -------------------------------------------------------------------------------------------
 
@@ -263,11 +160,15 @@ class PanelMixin(EditorMixin, ResultsMixin, CohortMixin):
         lines += [
             f"{c['outcome']}: {c['check']}: {c['found']} ({c['expected']})" for c in checks if c["outcome"] != "pass"
         ]
-        self._refusedCodes = [c["check"] for c in checks if c["outcome"] == "refuse"]
-        self.ui.acceptButton.enabled = bool(self._refusedCodes)
+        self.offerToAccept([c["check"] for c in checks if c["outcome"] == "refuse"])
         self.ui.calibrationLabel.text = "\n".join(lines)
         if fitted.get("points"):
             self.showChart(showCalibration(fitted, self._parameterNode.ctVolume))
+
+    def offerToAccept(self, codes):
+        """Let a person take responsibility for these checks with one button."""
+        self._refusedCodes = list(dict.fromkeys(codes))
+        self.ui.acceptButton.enabled = bool(codes)
 
     def onAccept(self, *_unused):
         """Take responsibility for the checks that refuse; the report says so."""
@@ -275,6 +176,20 @@ class PanelMixin(EditorMixin, ResultsMixin, CohortMixin):
             dict.fromkeys([*_codes(self._parameterNode.accept), *self._refusedCodes])
         )
         self.ui.acceptButton.enabled = False
+
+    # --- (c) measures ---------------------------------------------------------------------------------------------
+
+    def onMeasure(self, *_unused):
+        """Measure density without a model."""
+        self._start("measures", self._onMeasured)
+
+    def _onMeasured(self, folder):
+        from BoneStrengthFEALib.results_reading import read_results
+
+        self.ui.measuresSection.collapsed = False
+        self.showTable(measures_table.measuresTable(self._parameterNode.ctVolume, read_results(folder)))
+
+    # --- (d) frames -----------------------------------------------------------------------------------------------
 
     def onPreview(self, *_unused):
         """Show the loading frame of each bone as a box with handles."""
@@ -285,7 +200,7 @@ class PanelMixin(EditorMixin, ResultsMixin, CohortMixin):
 
         data = json.loads((folder / "frames.json").read_text(encoding="utf-8"))
         for entry in data["sites"]:
-            showFrame(entry, float(self._parameterNode.capMm))
+            showFrame(entry)
         self.ui.stageLabel.text = _("Move or turn a box to change how that bone is loaded; Run uses it.")
 
     def onClearPreview(self, *_unused):
@@ -339,6 +254,7 @@ class PanelMixin(EditorMixin, ResultsMixin, CohortMixin):
         caseId = self.logic.addResults(folder, self._parameterNode.ctVolume)
         self._parameterNode.shownCase = caseId
         self.updateCases()
+        views.lookAt(self._shownRoles.get(f"model:{self.ui.boneSelector.currentText}"))
 
     def onProgress(self, stage, fraction):
         self.ui.progressBar.value = round(100 * fraction)
@@ -357,7 +273,7 @@ class PanelMixin(EditorMixin, ResultsMixin, CohortMixin):
         ui = self.ui
         ui.cancelButton.enabled = running
         ui.progressBar.visible = running
-        for button in (ui.calibrateButton, ui.previewButton):
+        for button in (ui.calibrateButton, ui.measureButton, ui.previewButton):
             button.enabled = not running
         self.updateRunButton()
         self.updateCohortButtons()

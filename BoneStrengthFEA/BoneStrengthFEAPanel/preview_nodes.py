@@ -10,16 +10,16 @@ FRAME = "BoneStrengthFEA.frameOf"
 CALIBRATION = "BoneStrengthFEA.calibrationOf"
 
 
-def showFrame(entry, capMm):
-    """ROI node aligned with the loading frame; its two faces across z are where the caps press."""
+def showFrame(entry):
+    """ROI node aligned with the loading frame, as long along z as the bone with its caps: its faces press."""
     frame = np.array(entry["local_to_ras"], dtype=float)
     low, high = np.array(entry["box_mm"], dtype=float)
-    cap = np.array([0.0, 0.0, capMm])
+    cap = np.array([0.0, 0.0, entry["cap_mm"]])
     low, high = low - cap, high + cap
-    node = _existing(FRAME, entry["name"]) or slicer.mrmlScene.AddNewNodeByClass(
+    node = _existing(FRAME, entry["label"]) or slicer.mrmlScene.AddNewNodeByClass(
         "vtkMRMLMarkupsROINode", f"{entry['name']} frame and caps"
     )
-    node.SetAttribute(FRAME, entry["name"])
+    node.SetAttribute(FRAME, entry["label"])
     placed = frame.copy()
     placed[:3, 3] = frame[:3, 3] + frame[:3, :3] @ (0.5 * (low + high))
     node.SetAndObserveObjectToNodeMatrix(vtkMatrix(placed))
@@ -40,9 +40,9 @@ def showFrame(entry, capMm):
     return node
 
 
-def movedFrame(name):
-    """(4, 4) frame of a bone whose box a person has moved, or None when it was not moved."""
-    node = _existing(FRAME, name)
+def movedFrame(label):
+    """(4, 4) frame of the bone of a segment whose box a person has moved, or None when it was not moved."""
+    node = _existing(FRAME, label)
     if node is None:
         return None
     placed = np.empty((4, 4))

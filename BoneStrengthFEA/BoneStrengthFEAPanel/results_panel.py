@@ -7,7 +7,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from BoneStrengthFEAPanel import to_nodes
+from BoneStrengthFEAPanel import to_nodes, views
 
 
 class ResultsMixin:
@@ -21,7 +21,7 @@ class ResultsMixin:
         ui.caseSelector.connect("currentIndexChanged(int)", self.onCaseChanged)
         ui.boneSelector.connect("currentIndexChanged(int)", self.onBoneChanged)
         ui.fieldSelector.connect("currentIndexChanged(int)", self.onFieldChanged)
-        ui.thresholdSlider.connect("valueChanged(double)", self.onFieldChanged)
+        ui.thresholdSlider.connect("valueChanged(double)", self.onThresholdChanged)
         ui.plotButton.connect("clicked(bool)", self.onShowPlot)
         ui.densityButton.connect("clicked(bool)", self.onShowDensity)
         ui.reportButton.connect("clicked(bool)", self.onOpenReport)
@@ -58,7 +58,7 @@ class ResultsMixin:
         results = self.logic.resultsOf(caseId) if caseId and self.logic else None
         self._shownRoles = to_nodes.nodesOfCase(caseId) if results else {}
         ui.headlineLabel.text = headline(results) if results else _("No results yet.")
-        ui.measuresTable.setMRMLTableNode(self._shownRoles.get("table"))
+        self.showTable(self._shownRoles.get("table"))
         self._updating = True
         ui.boneSelector.clear()
         for site in results.sites if results else ():
@@ -74,6 +74,10 @@ class ResultsMixin:
         )
         self.onBoneChanged()
 
+    def showTable(self, node):
+        """Show a table node in the section Measures; None empties it."""
+        self.ui.measuresTable.setMRMLTableNode(node)
+
     def onBoneChanged(self, *_unused):
         if self._updating:
             return
@@ -82,31 +86,51 @@ class ResultsMixin:
         model = self._shownRoles.get(f"model:{name}")
         self._updating = True
         ui.fieldSelector.clear()
-        for field in to_nodes.modelFields(model) if model is not None and model.GetMesh() is not None else ():
-            ui.fieldSelector.addItem(field)
-        index = ui.fieldSelector.findText("effective_strain_percent")
+        for field in views.modelFields(model) if model is not None and model.GetMesh() is not None else ():
+            ui.fieldSelector.addItem(views.fieldTitle(field), field)
+        index = ui.fieldSelector.findData("effective_strain_percent")
         ui.fieldSelector.currentIndex = max(index, 0)
         self._updating = False
         ui.plotButton.enabled = f"plot:{name}" in self._shownRoles
         ui.thresholdSlider.enabled = model is not None
         self._showOnlyShownCase(name)
+        self.onFieldChanged()
 
     def _showOnlyShownCase(self, name):
-        """Models of other bones and other runs are hidden: they lie in the same place."""
-        shown = self._shownRoles.get(f"model:{name}")
-        collection = slicer.mrmlScene.GetNodesByClass("vtkMRMLModelNode")
-        collection.UnRegister(None)
-        for n in range(collection.GetNumberOfItems()):
-            node = collection.GetItemAsObject(n)
-            if node.GetAttribute(to_nodes.CASE) and node.GetDisplayNode() is not None:
-                node.GetDisplayNode().SetVisibility(node is shown)
+        """Models and regions of other bones and other runs are hidden: they lie in the same place."""
+        for role, node in to_nodes.resultNodes():
+            if role.startswith("model:"):
+                views.setShown(node, node is self._shownRoles.get(f"model:{name}"))
+            elif role.startswith("regions:"):
+                views.setShown(node, node in self._shownRoles.values())
 
     def onFieldChanged(self, *_unused):
+        """Another field: the slider takes its range."""
         if self._updating:
             return
+        model, field = self._shownField()
+        if model is None or not field:
+            return
+        low, high = views.fieldRange(model, field)
+        slider = self.ui.thresholdSlider
+        self._updating = True
+        slider.minimum, slider.maximum = low, high
+        slider.singleStep = (high - low) / 100
+        slider.value = low
+        self._updating = False
+        self.onThresholdChanged()
+
+    def onThresholdChanged(self, *_unused):
+        if self._updating:
+            return
+        model, field = self._shownField()
+        if model is not None and field:
+            views.showField(model, field, self.ui.thresholdSlider.value)
+
+    def _shownField(self):
         model = self._shownRoles.get(f"model:{self.ui.boneSelector.currentText}")
-        if model is not None and model.GetMesh() is not None:
-            to_nodes.showField(model, self.ui.fieldSelector.currentText, self.ui.thresholdSlider.value)
+        there = model is not None and model.GetMesh() is not None
+        return (model, self.ui.fieldSelector.itemData(self.ui.fieldSelector.currentIndex)) if there else (None, "")
 
     def onShowPlot(self, *_unused):
         chart = self._shownRoles.get(f"plot:{self.ui.boneSelector.currentText}")
@@ -115,13 +139,14 @@ class ResultsMixin:
 
     def showChart(self, chart):
         """Show a plot chart in Slicer's plot view; without a main window it is in the scene only."""
-        if slicer.app.layoutManager() is not None:
+        if views.hasViews():
             slicer.modules.plots.logic().ShowChartInLayout(chart)
 
     def onShowDensity(self, *_unused):
         node = self._shownRoles.get("density")
-        if node is not None and slicer.app.layoutManager() is not None:
+        if node is not None and views.hasViews():
             slicer.util.setSliceViewerLayers(foreground=node, foregroundOpacity=0.6)
+            views.showLegend(node, node.GetName())
 
     def onOpenReport(self, *_unused):
         self._open("report.html")

@@ -13,6 +13,8 @@ import sys
 import threading
 from pathlib import Path
 
+from slicer.i18n import tr as _
+
 POLL_MS = 50
 GRACE_SECONDS = 5
 
@@ -31,7 +33,7 @@ def pythonCommand():
             path = Path(slicer.app.slicerHome) / "bin" / name
             found = str(path) if path.is_file() else found
     if found is None:
-        raise RunnerError("PythonSlicer was not found in Slicer's folder bin; install Slicer again, or start it anew")
+        raise RunnerError(_("PythonSlicer was not found in Slicer's folder bin; install or start Slicer again"))
     return [found]
 
 
@@ -66,12 +68,16 @@ class ProcessRunner:
     def start(self, arguments, onLine, onDone):
         """Start ``python -m BoneStrengthFEALib.cli arguments``; both functions run in the panel's thread."""
         if self.isRunning:
-            raise RunnerError("a computation is running; wait for it or cancel it first")
+            raise RunnerError(_("a computation is running; wait for it or cancel it first"))
         command = [*self._python(), "-m", "BoneStrengthFEALib.cli", *arguments]
         try:
             self._process = subprocess.Popen(command, **self._options())
         except OSError as error:
-            raise RunnerError(f"{command[0]} cannot be started: {error.strerror}; install Slicer again") from error
+            raise RunnerError(
+                _("{program} cannot be started: {reason}; install Slicer again").format(
+                    program=command[0], reason=error.strerror
+                )
+            ) from error
         self._onLine, self._onDone = onLine, onDone
         self._lines = queue.Queue()
         threading.Thread(target=_read, args=(self._process.stdout, self._lines), daemon=True).start()

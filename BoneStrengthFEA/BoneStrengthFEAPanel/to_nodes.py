@@ -1,21 +1,18 @@
 """From the library's results to MRML nodes: one subject-hierarchy study for each run."""
 
-import base64
-import io
 import json
-import zipfile
-from pathlib import Path
 
 import numpy as np
 import slicer
 import vtk
 
+from BoneStrengthFEAPanel.measures_table import fillMeasures
+from BoneStrengthFEAPanel.packed_files import packedFiles
+from BoneStrengthFEAPanel.views import showField
+
 CASE = "BoneStrengthFEA.case"
 ROLE = "BoneStrengthFEA.role"
 PREFIX = "BoneStrengthFEA."
-DEFAULT_STRAIN_PERCENT = 0.7
-"""Effective strain above which tissue counts as failed (Pistoia 2002, Bone 30:842); first value of the slider."""
-KEPT_SUFFIXES = (".json", ".csv", ".html", ".pdf", ".png", ".css", ".svg", ".dcm")
 REGION_COLORS = ((0.90, 0.85, 0.70), (0.55, 0.75, 0.90), (0.95, 0.60, 0.45), (0.60, 0.85, 0.60), (0.80, 0.60, 0.85))
 
 
@@ -106,18 +103,8 @@ class CaseWriter:
         return node
 
     def _table(self):
-        from BoneStrengthFEALib.outcome_files import COLUMNS, measures_rows
-
-        node = self._own(slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", "Bone strength measures"), "table")
-        for name in COLUMNS:
-            column = vtk.vtkStringArray()
-            column.SetName(name)
-            node.AddColumn(column)
-        for row in measures_rows(self.results):
-            index = node.AddEmptyRow()
-            for column, text in enumerate(row):
-                node.SetCellText(index, column, text)
-        return node
+        node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", "Bone strength measures")
+        return fillMeasures(self._own(node, "table"), self.results)
 
     def _files(self, folder):
         node = self._own(slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTextNode", "Bone strength report files"), "files")
@@ -199,36 +186,6 @@ class CaseWriter:
         return node
 
 
-def modelFields(modelNode):
-    """Names of the fields of a model node, in order."""
-    data = modelNode.GetMesh().GetCellData()
-    return [data.GetArrayName(n) for n in range(data.GetNumberOfArrays())]
-
-
-def showField(modelNode, name, threshold):
-    """Color a model by a field; elements below the threshold are hidden."""
-    display = modelNode.GetDisplayNode()
-    values = modelNode.GetMesh().GetCellData().GetArray(name)
-    if display is None or values is None:
-        return
-    low, high = values.GetRange()
-    display.SetActiveScalar(name, vtk.vtkAssignAttribute.CELL_DATA)
-    display.SetScalarVisibility(True)
-    display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeFileViridis.txt")
-    display.SetScalarRangeFlag(display.UseManualScalarRange)
-    display.SetScalarRange(low, _robustHigh(values, high))
-    display.SetThresholdEnabled(threshold > low)
-    display.SetThresholdRange(threshold, max(high, threshold))
-
-
-def _robustHigh(values, high):
-    from vtk.util.numpy_support import vtk_to_numpy
-
-    # a few elements at sharp corners must not take the whole color scale
-    shown = float(np.percentile(vtk_to_numpy(values), 99.5))
-    return shown if shown > 0 else high
-
-
 def hierarchy():
     """Subject hierarchy of the scene."""
     return slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
@@ -260,52 +217,23 @@ def _patientItem(node, volumeNode):
     return existing or node.CreateSubjectItem(scene, name)
 
 
-def packedFiles(folder):
-    """Report, tables and pictures of a result folder as text, so that a scene file carries them."""
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(Path(folder).rglob("*")):
-            if path.is_file() and path.suffix.lower() in KEPT_SUFFIXES and path.name != "scene.json":
-                archive.write(path, path.relative_to(folder).as_posix())
-    return base64.b64encode(stream.getvalue()).decode("ascii")
-
-
-def unpackFiles(text, folder):
-    """Write the files of a run into a folder."""
-    from BoneStrengthFEALib.errors import InputError
-
-    try:
-        archive = zipfile.ZipFile(io.BytesIO(base64.b64decode(text, validate=True)))
-    except (ValueError, zipfile.BadZipFile) as error:
-        raise InputError("the report stored in the scene is damaged; run the examination again") from error
-    root = Path(folder).resolve()
-    with archive:
-        for name in archive.namelist():
-            # a scene file may come from anybody: nothing is written outside the folder
-            if (root / name).resolve().is_relative_to(root):
-                archive.extract(name, root)
+def resultNodes():
+    """Pairs (role, node) of all nodes that runs have added."""
+    collection = slicer.mrmlScene.GetNodes()
+    nodes = [collection.GetItemAsObject(n) for n in range(collection.GetNumberOfItems())]
+    return [(node.GetAttribute(ROLE), node) for node in nodes if node.GetAttribute(CASE)]
 
 
 def nodesOfCase(caseId):
     """Nodes of a run, by role."""
-    found = {}
-    collection = slicer.mrmlScene.GetNodes()
-    for n in range(collection.GetNumberOfItems()):
-        node = collection.GetItemAsObject(n)
-        if node.GetAttribute(CASE) == caseId:
-            found[node.GetAttribute(ROLE)] = node
-    return found
+    return {role: node for role, node in resultNodes() if node.GetAttribute(CASE) == caseId}
 
 
 def casesInScene():
     """Pairs (text, case id) of all runs in the scene, in the order they were made."""
     found = []
-    collection = slicer.mrmlScene.GetNodesByClass("vtkMRMLTextNode")
-    collection.UnRegister(None)
-    for n in range(collection.GetNumberOfItems()):
-        node = collection.GetItemAsObject(n)
-        if node.GetAttribute(CASE) and node.GetAttribute(ROLE) == "files":
-            item = hierarchy().GetItemByDataNode(node)
-            parent = hierarchy().GetItemParent(item) if item else 0
-            found.append((hierarchy().GetItemName(parent) if parent else node.GetName(), node.GetAttribute(CASE)))
+    for node in (node for role, node in resultNodes() if role == "files"):
+        item = hierarchy().GetItemByDataNode(node)
+        parent = hierarchy().GetItemParent(item) if item else 0
+        found.append((hierarchy().GetItemName(parent) if parent else node.GetName(), node.GetAttribute(CASE)))
     return found

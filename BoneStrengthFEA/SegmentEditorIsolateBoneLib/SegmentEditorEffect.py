@@ -7,7 +7,7 @@ import vtk
 from SegmentEditorEffects import AbstractScriptedSegmentEditorEffect
 from slicer.i18n import tr as _
 
-from SegmentEditorIsolateBoneLib.isolation import KINDS, isolate, wholeBone
+from SegmentEditorIsolateBoneLib.isolation import isolate, wholeBone
 
 PREVIEW_COLOR = (1.0, 0.75, 0.1)
 PREVIEW_NAME = "Isolate bone preview"
@@ -18,6 +18,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
 
     def __init__(self, scriptedEffect):
         scriptedEffect.name = "Isolate bone"
+        scriptedEffect.title = _("Isolate bone")
         scriptedEffect.perSegment = True
         scriptedEffect.requireSegments = True
         AbstractScriptedSegmentEditorEffect.__init__(self, scriptedEffect)
@@ -46,8 +47,14 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
 
     def setupOptionsFrame(self):
         self.kindCombo = qt.QComboBox()
-        for text, site in KINDS:
-            self.kindCombo.addItem(_(text), site)
+        kinds = (
+            (_("Vertebra"), "vertebra"),
+            (_("Proximal femur"), "femur"),
+            (_("Radius"), "radius"),
+            (_("Tibia"), "tibia"),
+        )
+        for text, site in kinds:
+            self.kindCombo.addItem(text, site)
         self.kindCombo.addItem(_("Any bone, by threshold"), "any")
         self.kindCombo.toolTip = _("What kind of bone is clicked; the sliders belong to the last choice")
         self.kindCombo.connect("currentIndexChanged(int)", self.onKindChanged)

@@ -12,10 +12,6 @@ REACH_MM = 90.0
 """No further than this from the click along each axis."""
 
 
-KINDS = (("Vertebra", "vertebra"), ("Proximal femur", "femur"), ("Radius", "radius"), ("Tibia", "tibia"))
-"""Texts and sites of the bones that the library knows whole."""
-
-
 def wholeBone(ct, ras, site):
     """Mask of the whole bone of a site at a RAS point, its share that is in doubt, and what a reader must know.
 

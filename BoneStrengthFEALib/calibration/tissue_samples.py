@@ -25,11 +25,13 @@ TISSUE_NAMES: dict[str, tuple[str, ...]] = {
         r"iliopsoas(_left|_right)?",
         r"psoas\w*",
         r"paraspinal_muscle",
+        r"(left_|right_)?(erector_spinae|iliopsoas|gluteus_\w+)_muscle",
     ),
     "cortical_bone": (r"cortical(_bone)?", r"cortex"),
 }
-"""Label names of TotalSegmentator, TPTBox, Ogo and plain English, as whole-name patterns in lower case."""
-BONE_NAMES = r"(vertebrae?|femur|hip|sacrum|radius|tibia|bone)([_ ].*)?"
+"""Label names of TotalSegmentator (also as its extension for 3D Slicer writes them: "left iliopsoas muscle"), TPTBox,
+Ogo and plain English, as whole-name patterns in lower case."""
+BONE_NAMES = r"((left|right|[ctls]\d+)_)?(vertebrae?|femur|hip|sacrum|radius|tibia|bone)([_ ].*)?"
 MINIMUM_VOXELS = 50
 SEARCH_MM = 2.0
 """Tissue is looked for on every n-th voxel, so that voxels are not closer than this, unless the scan is coarser."""

@@ -14,7 +14,7 @@ from BoneStrengthFEALib.progress import ProgressCallback, no_progress
 from BoneStrengthFEALib.settings import Settings
 from BoneStrengthFEALib.study import Study
 
-STEPS = ("calibration", "frame", "all")
+STEPS = ("calibration", "measures", "frame", "all")
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -31,7 +31,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--until",
         choices=STEPS,
         default="all",
-        help="stop after the calibration (calibration.json) or after the bones' frames (frames.json)",
+        help="stop after the calibration (calibration.json), the density measures (measures.csv) or the bones' frames "
+        "(frames.json)",
     )
     parser.add_argument("--parent", type=int, metavar="PID", help="end when this process ends")
     add_output_arguments(parser)
@@ -77,14 +78,28 @@ def _calibration(study: Study, settings: Settings, arguments: argparse.Namespace
     _write_json({"calibration": to_plain(fitted), "quality": to_plain(quality)}, "calibration.json", arguments)
 
 
+def _measures(study: Study, settings: Settings, arguments: argparse.Namespace, progress: ProgressCallback) -> None:
+    from BoneStrengthFEALib import pipeline
+    from BoneStrengthFEALib.outcome_files import write_measures
+
+    outcome = pipeline.measure(study, settings, progress)
+    with filling(arguments.out, arguments.overwrite) as folder:
+        write_measures(study, outcome, folder, arguments.images)
+
+
 def _frames(study: Study, settings: Settings, arguments: argparse.Namespace, progress: ProgressCallback) -> None:
+    from BoneStrengthFEALib.anatomy import Site
+    from BoneStrengthFEALib.load_case.vertebra_compression import CAP_MM
     from BoneStrengthFEALib.scene_files import specimen_entry
     from BoneStrengthFEALib.target_frame import isolate
 
     entries = []
     for n, target in enumerate(study.targets):
         progress("frame", n / len(study.targets))
-        entries.append(specimen_entry(isolate(study, target, settings.limb)) | {"label": target.label})
+        specimen = isolate(study, target, settings.limb)
+        usual = CAP_MM if specimen.site is Site.VERTEBRA else 0.0
+        cap = usual if settings.model.cap_mm is None else settings.model.cap_mm
+        entries.append(specimen_entry(specimen) | {"label": target.label, "cap_mm": cap})
     progress("frame", 1.0)
     _write_json({"sites": entries}, "frames.json", arguments)
 
@@ -114,4 +129,4 @@ def _write_json(data: object, name: str, arguments: argparse.Namespace) -> None:
         write_text(folder / name, json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False))
 
 
-_STEPS = {"calibration": _calibration, "frame": _frames, "all": _all}
+_STEPS = {"calibration": _calibration, "measures": _measures, "frame": _frames, "all": _all}

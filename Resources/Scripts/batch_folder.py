@@ -110,6 +110,7 @@ def main(arguments):
     parser.add_argument("input", type=Path)
     parser.add_argument("output", type=Path)
     parser.add_argument("--settings", type=Path, help="TOML or JSON file with settings of the library")
+    parser.add_argument("--install", action="store_true", help="install missing Python packages without asking")
     options = parser.parse_args([word for word in arguments if word != "--"])
     if not options.input.is_dir():
         print(f"{options.input} is no folder", file=sys.stderr)
@@ -121,6 +122,9 @@ def main(arguments):
     from BoneStrengthFEALib.settings import read_settings
 
     logic = BoneStrengthFEALogic()
+    if not (logic.ensurePackages(ask=False) if options.install else not logic.missingPackages()):
+        print(f"missing packages: {', '.join(logic.missingPackages())}; give --install", file=sys.stderr)
+        return 2
     settings = read_settings(options.settings) if options.settings else None
     options.output.mkdir(parents=True, exist_ok=True)
     rows, failed = [], 0

@@ -121,7 +121,7 @@ def test_results_are_nodes_of_one_study_with_provenance(loaded: Any) -> None:
     assert len(roles["density"].GetAttribute("BoneStrengthFEA.settings_sha256")) == 64
     density = slicer.util.arrayFromVolume(roles["density"])
     assert density.shape == slicer.util.arrayFromVolume(loaded._parameterNode.ctVolume).shape
-    fields = [loaded.ui.fieldSelector.itemText(n) for n in range(loaded.ui.fieldSelector.count)]
+    fields = [loaded.ui.fieldSelector.itemData(n) for n in range(loaded.ui.fieldSelector.count)]
     assert "effective_strain_percent" in fields
     assert "von_mises_stress_mpa" in fields
     loaded.ui.thresholdSlider.value = 0.7
@@ -278,7 +278,7 @@ def test_a_damaged_or_hostile_report_in_a_scene_writes_nothing_outside(loaded: A
     import io
     import zipfile
 
-    from BoneStrengthFEAPanel.to_nodes import unpackFiles
+    from BoneStrengthFEAPanel.packed_files import unpackFiles
 
     from BoneStrengthFEALib.errors import InputError
 
@@ -384,7 +384,9 @@ def test_bones_keep_what_a_person_has_set(loaded: Any) -> None:
 
 def test_what_is_unknown_says_so_and_ranges_are_those_of_the_form(panel: Any) -> None:
     """Slicer's binding opens a spin box to infinity unless the parameter has a range; "unknown" is its least value."""
-    boxes = {w.attrib["name"]: w for w in ET.parse(UI).getroot().iter("widget") if w.attrib["class"] == "QDoubleSpinBox"}
+    boxes = {
+        w.attrib["name"]: w for w in ET.parse(UI).getroot().iter("widget") if w.attrib["class"] == "QDoubleSpinBox"
+    }
     for name, widget in boxes.items():
         limits = {p.attrib["name"]: float(p[0].text or "") for p in widget.findall("property") if p[0].tag == "double"}
         box = getattr(panel.ui, name)

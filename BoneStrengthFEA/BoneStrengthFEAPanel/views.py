@@ -1,0 +1,85 @@
+"""What of a run is seen in Slicer's views: fields on models, the legend, which nodes, where the views look."""
+
+import numpy as np
+import slicer
+import vtk
+
+COLORS = "vtkMRMLColorTableNodeFileViridis.txt"
+UNITS = {"percent": "%", "mpa": "MPa"}
+
+
+def hasViews():
+    """Whether there are views; a batch has none."""
+    return slicer.app.layoutManager() is not None
+
+
+def fieldTitle(name):
+    """Name of a field for people: effective_strain_percent is "effective strain [%]"."""
+    words = name.split("_")
+    unit = UNITS.get(words[-1])
+    return f"{' '.join(words[:-1])} [{unit}]" if unit else " ".join(words)
+
+
+def modelFields(modelNode):
+    """Names of the fields of a model node, in order."""
+    data = modelNode.GetMesh().GetCellData()
+    return [data.GetArrayName(n) for n in range(data.GetNumberOfArrays())]
+
+
+def showField(modelNode, name, threshold):
+    """Color a model by a field; elements below the threshold are hidden."""
+    display = modelNode.GetDisplayNode()
+    values = modelNode.GetMesh().GetCellData().GetArray(name)
+    if display is None or values is None:
+        return
+    low, high = values.GetRange()
+    display.SetActiveScalar(name, vtk.vtkAssignAttribute.CELL_DATA)
+    display.SetScalarVisibility(True)
+    display.SetAndObserveColorNodeID(COLORS)
+    display.SetScalarRangeFlag(display.UseManualScalarRange)
+    display.SetScalarRange(*fieldRange(modelNode, name))
+    display.SetThresholdEnabled(threshold > low)
+    display.SetThresholdRange(threshold, max(high, threshold))
+    showLegend(modelNode, fieldTitle(name))
+
+
+def fieldRange(modelNode, name):
+    """Least value of a field (0 when none is negative) and the value that all but 0.5 % of the elements stay below."""
+    values = modelNode.GetMesh().GetCellData().GetArray(name)
+    low, high = values.GetRange()
+    return min(low, 0.0), max(_robustHigh(values, high), low + 1e-6)
+
+
+def _robustHigh(values, high):
+    from vtk.util.numpy_support import vtk_to_numpy
+
+    # a few elements at sharp corners must not take the whole color scale
+    return float(np.percentile(vtk_to_numpy(values), 99.5)) or high
+
+
+def showLegend(node, title):
+    """Color legend of a node, in the views the node is in; without the Colors module there is none."""
+    if not hasattr(slicer.modules, "colors"):
+        return
+    legend = slicer.modules.colors.logic().AddDefaultColorLegendDisplayNode(node)
+    if legend is not None:
+        legend.SetTitleText(title)
+        legend.SetLabelFormat("%.3g")
+        legend.SetVisibility(node.GetDisplayNode().GetVisibility())
+
+
+def setShown(node, shown):
+    """Show or hide a node with its legend."""
+    for n in range(node.GetNumberOfDisplayNodes()):
+        node.GetNthDisplayNode(n).SetVisibility(shown)
+
+
+def lookAt(modelNode):
+    """Bring slices and 3D views to a model."""
+    if not hasViews() or modelNode is None:
+        return
+    bounds = np.empty(6)
+    modelNode.GetRASBounds(bounds)
+    middle = bounds.reshape(3, 2).mean(axis=1)
+    slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *middle, slicer.vtkMRMLSliceNode.CenteredJumpSlice)
+    slicer.util.resetThreeDViews()
