@@ -21,6 +21,7 @@ from BoneStrengthFEALib.errors import InputError
 from BoneStrengthFEALib.export import write_vtu
 from BoneStrengthFEALib.fe_model import FeModel
 from BoneStrengthFEALib.parent_watch import process_exists
+from BoneStrengthFEALib.results_reading import read_results
 from BoneStrengthFEALib.settings import LimbSettings, Settings
 from BoneStrengthFEALib.settings_override import override
 from BoneStrengthFEALib.study import Study, Target
@@ -104,12 +105,16 @@ def test_hexahedra_lie_where_the_elements_are(tmp_path: Path) -> None:
 def test_the_steps_before_the_load_can_be_asked_for(study: Study, tmp_path: Path) -> None:
     (tmp_path / "case").mkdir()
     write_case(study, COARSE, tmp_path / "case")
-    for step, name in (("calibration", "calibration.json"), ("frame", "frames.json")):
+    steps = (("calibration", "calibration.json"), ("measures", "measures.csv"), ("frame", "frames.json"))
+    for step, name in steps:
         call = ["case", str(tmp_path / "case"), "--until", step, "--out", str(tmp_path / step)]
         assert main(call) == 0
         assert (tmp_path / step / name).is_file()
     frame = json.loads((tmp_path / "frame" / "frames.json").read_text(encoding="utf-8"))["sites"][0]
     assert np.array_equal(frame["local_to_ras"], isolate(study, study.targets[0], LimbSettings()).local_to_ras)
+    assert frame["cap_mm"] == 3.0, "Crawford 2003 embeds in layers of this thickness"
+    measured = read_results(tmp_path / "measures").sites[0].bmd
+    assert measured == pipeline.run(study, COARSE).results.sites[0].bmd
 
 
 def test_a_frame_set_by_a_person_is_used_and_said(study: Study) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import slicer
 import vtk
 
-from BoneStrengthFEAPanel.to_nodes import vtkMatrix
+from BoneStrengthFEAPanel.to_nodes import removeWithDisplay, vtkMatrix
 
 FRAME = "BoneStrengthFEA.frameOf"
 CALIBRATION = "BoneStrengthFEA.calibrationOf"
@@ -65,7 +65,7 @@ def movedFrame(label):
 def removeFrames():
     """Take all previews out of the scene."""
     for node in _all(FRAME):
-        slicer.mrmlScene.RemoveNode(node)
+        removeWithDisplay(node)
 
 
 def showCalibration(calibration, volumeNode):

@@ -1,6 +1,7 @@
 """Results in the panel: which run, its headline, and what of it is shown in the views."""
 
 import importlib.util
+import math
 from pathlib import Path
 
 import qt
@@ -115,7 +116,9 @@ class ResultsMixin:
         slider = self.ui.thresholdSlider
         self._updating = True
         slider.minimum, slider.maximum = low, high
-        slider.singleStep = (high - low) / 100
+        # three digits that count: ctkSliderWidget refuses steps finer than its decimals
+        slider.decimals = max(2 - math.floor(math.log10(high - low)), 0)
+        slider.singleStep = max((high - low) / 100, 10.0**-slider.decimals)
         slider.value = low
         self._updating = False
         self.onThresholdChanged()

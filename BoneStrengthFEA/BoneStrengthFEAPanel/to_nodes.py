@@ -48,6 +48,16 @@ def segmentationFromLabels(labels, reference, name, colors=None):
     return node
 
 
+def removeWithDisplay(node):
+    """Take a node out of the scene with its display nodes, a color legend among them."""
+    count = node.GetNumberOfDisplayNodes() if hasattr(node, "GetNumberOfDisplayNodes") else 0
+    displays = [node.GetNthDisplayNode(n) for n in range(count)]
+    slicer.mrmlScene.RemoveNode(node)
+    for display in displays:
+        if display is not None and display.GetScene() is not None:
+            slicer.mrmlScene.RemoveNode(display)
+
+
 class CaseWriter:
     """Adds the nodes of one run; all of them or, after an error, none."""
 
@@ -71,10 +81,7 @@ class CaseWriter:
     def remove(self):
         """Take back what was added."""
         for node in reversed(self.nodes):
-            display = node.GetDisplayNode() if hasattr(node, "GetDisplayNode") else None
-            slicer.mrmlScene.RemoveNode(node)
-            if display is not None and display.GetScene() is not None:
-                slicer.mrmlScene.RemoveNode(display)
+            removeWithDisplay(node)
         self.nodes.clear()
         if self.studyItem:
             hierarchy().RemoveItem(self.studyItem, False, False)
@@ -164,10 +171,7 @@ class CaseWriter:
         try:
             node = segmentationFromLabels(labels, reference, f"{entry['name']} regions", REGION_COLORS)
         finally:
-            display = reference.GetDisplayNode()
-            slicer.mrmlScene.RemoveNode(reference)
-            if display is not None and display.GetScene() is not None:
-                slicer.mrmlScene.RemoveNode(display)
+            removeWithDisplay(reference)
         self._own(node, f"regions:{entry['name']}")
         node.SetReferenceImageGeometryParameterFromVolumeNode(density)
         return node

@@ -3,9 +3,9 @@
 import numpy as np
 import slicer
 import vtk
+from slicer.i18n import tr as _
 
 COLORS = "vtkMRMLColorTableNodeFileViridis.txt"
-UNITS = {"percent": "%", "mpa": "MPa"}
 
 
 def hasViews():
@@ -14,10 +14,17 @@ def hasViews():
 
 
 def fieldTitle(name):
-    """Name of a field for people: effective_strain_percent is "effective strain [%]"."""
-    words = name.split("_")
-    unit = UNITS.get(words[-1])
-    return f"{' '.join(words[:-1])} [{unit}]" if unit else " ".join(words)
+    """Name of a field for people, with its unit; a field that is not known here keeps its name."""
+    titles = {
+        "effective_strain_percent": _("effective strain [%]"),
+        "minimum_principal_strain_percent": _("least principal strain [%]"),
+        "von_mises_stress_mpa": _("von Mises stress [MPa]"),
+        "young_mpa": _("Young's modulus [MPa]"),
+        "failed_compression": _("failed in compression"),
+        "failed_tension": _("failed in tension"),
+        "bone": _("bone, not cap or pad"),
+    }
+    return titles.get(name, name)
 
 
 def modelFields(modelNode):
@@ -64,7 +71,6 @@ def showLegend(node, title):
     legend = slicer.modules.colors.logic().AddDefaultColorLegendDisplayNode(node)
     if legend is not None:
         legend.SetTitleText(title)
-        legend.SetLabelFormat("%.3g")
         legend.SetVisibility(node.GetDisplayNode().GetVisibility())
 
 

@@ -178,11 +178,11 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
     def removePreview(self):
         """Take the preview out of the scene."""
         if self._preview is not None:
-            node = self._preview[0]
-            display = node.GetDisplayNode()
-            slicer.mrmlScene.RemoveNode(node)
-            if display is not None:
-                slicer.mrmlScene.RemoveNode(display)
+            from BoneStrengthFEAPanel.to_nodes import removeWithDisplay
+
+            if self._preview[0].GetScene() is not None:
+                # a closed scene has taken it out already
+                removeWithDisplay(self._preview[0])
             self._preview = None
         self.applyButton.enabled = False
 

@@ -25,6 +25,7 @@ LOGICS = {
     "models": "vtkSlicerModelsLogic",
     "markups": "vtkSlicerMarkupsLogic",
     "plots": "vtkSlicerPlotsLogic",
+    "colors": "vtkSlicerColorLogic",
 }
 _KEEP: list[Any] = []
 
@@ -34,6 +35,11 @@ def new_scene() -> None:
     scene = slicer.vtkMRMLScene()
     application = slicer.vtkSlicerApplicationLogic()
     application.SetMRMLScene(scene)
+    # the Colors module looks there for color files of its own
+    home = Path(tempfile.mkdtemp())
+    (home / "share" / "ColorFiles").mkdir(parents=True)
+    application.SetHomeDirectory(str(home))
+    application.SetShareDirectory("share")
     colors = slicer.vtkMRMLColorLogic()
     colors.SetMRMLScene(scene)
     colors.AddDefaultColorNodes()

@@ -124,6 +124,12 @@ def test_results_are_nodes_of_one_study_with_provenance(loaded: Any) -> None:
     fields = [loaded.ui.fieldSelector.itemData(n) for n in range(loaded.ui.fieldSelector.count)]
     assert "effective_strain_percent" in fields
     assert "von_mises_stress_mpa" in fields
+    legend = roles["model:L2"].GetNthDisplayNode(1)
+    assert legend.GetTitleText() == "effective strain [%]"
+    loaded.ui.fieldSelector.currentIndex = loaded.ui.fieldSelector.findData("von_mises_stress_mpa")
+    assert legend.GetTitleText() == "von Mises stress [MPa]"
+    assert loaded.ui.thresholdSlider.maximum > 5, "the slider takes the field's range"
+    loaded.ui.fieldSelector.currentIndex = loaded.ui.fieldSelector.findData("effective_strain_percent")
     loaded.ui.thresholdSlider.value = 0.7
     assert roles["model:L2"].GetDisplayNode().GetThresholdRange()[0] == pytest.approx(0.7)
     assert roles["model:L2"].GetDisplayNode().GetThresholdEnabled()
@@ -234,6 +240,14 @@ def test_calibration_and_frames_can_be_looked_at_first(loaded: Any) -> None:
     assert "internal-air-fat-muscle: density = " in loaded.ui.calibrationLabel.text
     chart = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLPlotChartNode")
     assert chart is not None
+    for _twice in range(2):
+        loaded.ui.measureButton.click()
+        wait(loaded)
+    table = loaded.ui.measuresTable.mrmlTableNode()
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLTableNode") == 2, "points of the calibration, measures"
+    expected = pipeline.measure(demo_study(("L2",))).results.sites[0].bmd
+    texts = [table.GetCellText(row, 4) for row in range(table.GetNumberOfRows())]
+    assert set(texts) >= {repr(m.value) for m in expected}
     loaded.ui.previewButton.click()
     wait(loaded)
     box = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLMarkupsROINode")
