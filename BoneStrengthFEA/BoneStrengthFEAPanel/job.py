@@ -61,7 +61,9 @@ class Job:
             onProgress(stage, float(fraction))
             return
         self._lines = [*self._lines[1 - TAIL_LINES :], line]
-        onLine(line)
+        if str(self._folder) not in line:
+            # the private folder is gone when somebody reads this
+            onLine(line)
 
     def _onDone(self, code):
         _onProgress, _onLine, onDone, onError = self._listeners

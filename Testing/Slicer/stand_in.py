@@ -58,19 +58,22 @@ def _add_properties(kind: Any) -> None:
         name = meta.property(n).name()
         if name in PLAIN_METHODS:
             continue
-        setattr(kind, name, property(_getter(name), _setter(name)))
+        static = kind.__dict__.get(name)
+        setattr(kind, name, _Property(name, static.__get__(None, kind) if name == "singleShot" else None))
 
 
-def _getter(name: str) -> Any:
-    return lambda self: QtCore.QObject.property(self, name)
+class _Property:
+    """A Qt property as an attribute; on the class itself it is the static method of that name."""
 
+    def __init__(self, name: str, static: Any) -> None:
+        self.name, self.static = name, static
 
-def _setter(name: str) -> Any:
-    def write(self: Any, value: Any) -> None:
-        if not QtCore.QObject.setProperty(self, name, value):
-            raise AttributeError(f"{type(self).__name__} refuses {name} = {value!r}")
+    def __get__(self, widget: Any, owner: Any = None) -> Any:
+        return self.static if widget is None else QtCore.QObject.property(widget, self.name)
 
-    return write
+    def __set__(self, widget: Any, value: Any) -> None:
+        if not QtCore.QObject.setProperty(widget, self.name, value):
+            raise AttributeError(f"{type(widget).__name__} refuses {self.name} = {value!r}")
 
 
 def _connect(self: Any, signal: str, slot: Any) -> bool:
