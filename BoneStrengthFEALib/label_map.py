@@ -91,3 +91,28 @@ class LabelMap:
         here = set(np.unique(self.volume.array).tolist())
         known = ", ".join(sorted(name for name, value in by_name.items() if value in here)) or "no names"
         raise InputError(f"label {label!r} is not a number and not a name of a label in the map, which holds {known}")
+
+    def joined(self, text: str) -> tuple[LabelMap, str]:
+        """Join the parts of one bone, as maps of cortex, core and processes have them.
+
+        Parameters
+        ----------
+        text
+            One label, or several with "+" between them: "1+2+3+4".
+
+        Returns
+        -------
+        Map in which all of them are the first one, and the first one.
+
+        Raises
+        ------
+        InputError
+            When a label is not in the map.
+        """
+        if "+" not in text or text in self.names.values():
+            return self, text
+        values = [self.value_of(part.strip()) for part in text.split("+")]
+        whole = np.any([self.mask(value).array > 0 for value in values], axis=0)
+        array = np.array(self.volume.array)
+        array[whole] = values[0]
+        return LabelMap(self.volume.with_array(array), self.names), str(values[0])

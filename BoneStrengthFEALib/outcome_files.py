@@ -201,7 +201,7 @@ def _with_pictures(study: Study, site: SiteResult, fields: SiteFields, folder: P
     pictures = slice_pictures(study.ct, fields.specimen, bmd.density_roi(fields.specimen))
     if site.strengths:
         pictures |= strain_pictures(
-            fields.aligned, fields.fields.elements, _effective_strain_percent(site, fields), fields.loaded.bone
+            fields.aligned, fields.fields.elements, effective_strain_percent(site, fields), fields.loaded.bone
         )
     if fields.failure:
         failure = fields.failure
@@ -222,7 +222,7 @@ def _saved(site: SiteResult, pictures: Mapping[str, Image], folder: Path) -> dic
     return names
 
 
-def _effective_strain_percent(site: SiteResult, fields: SiteFields) -> FloatArray:
+def effective_strain_percent(site: SiteResult, fields: SiteFields) -> FloatArray:
     """Effective strain sqrt(2 SED / E) [Pistoia 2002] at the failure load of the first criterion [%]."""
     young = np.asarray(fields.loaded.model.young_mpa, dtype=np.float64)[fields.fields.elements]
     first = site.strengths[0]

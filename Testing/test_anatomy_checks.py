@@ -6,11 +6,13 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from BoneStrengthFEALib.acquisition import Acquisition
 from BoneStrengthFEALib.anatomy import Side, Site, Specimen, prepare
 from BoneStrengthFEALib.anatomy.endplates import Heights
-from BoneStrengthFEALib.anatomy.symmetry import symmetric_anterior
+from BoneStrengthFEALib.anatomy.surface import Solid
+from BoneStrengthFEALib.anatomy.symmetry import Mirror, mirror_plane
 from BoneStrengthFEALib.anatomy.vertebra_checks import neighbour_line, shape_lines
 from BoneStrengthFEALib.label_map import LabelMap
 from BoneStrengthFEALib.quality import Outcome
@@ -19,7 +21,7 @@ from BoneStrengthFEALib.site_bone import find_bone
 from BoneStrengthFEALib.study import Study, Target
 from BoneStrengthFEALib.synthetic.femur import SyntheticFemur
 from BoneStrengthFEALib.synthetic.vertebra import SyntheticVertebra, pose
-from BoneStrengthFEALib.volume import Quantity, Volume
+from BoneStrengthFEALib.volume import Grid, Quantity, Volume
 
 GRID = np.diag([1.5, 1.5, 1.5, 1.0])
 
@@ -119,16 +121,22 @@ def test_a_crushed_body_between_whole_ones_is_noticed() -> None:
 
 
 @pytest.mark.parametrize("turn", [-25.0, 7.0, 38.0])
-def test_the_front_of_a_symmetric_shape(turn: float) -> None:
-    """A kidney: an ellipse 44 x 30 mm with its back pushed in."""
-    x, y = np.meshgrid(np.arange(-25, 25, 0.7), np.arange(-20, 20, 0.7))
-    inside = ((x / 22) ** 2 + (y / 15) ** 2 <= 1) & (np.hypot(x, y + 18) > 10)
+def test_the_plane_of_symmetry_of_a_lopsided_kidney(turn: float) -> None:
+    """A kidney, an ellipsoid 44 x 30 x 26 mm with its back pushed in, and a horn on one side only."""
+    x, y, z = np.meshgrid(*(np.arange(-30, 30.1, 1.0) for _ in range(3)), indexing="ij")
     angle = np.radians(turn)
-    matrix = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    flat = np.column_stack([x[inside], y[inside]]) @ matrix.T
-    points = np.column_stack([np.repeat(flat, 3, axis=0), np.tile((-1.0, 0.0, 1.0), len(flat))])
-    found = symmetric_anterior(points, np.array((0.0, 1.0, 0.0)), np.array((0.0, 0.0, 1.0)))
-    assert np.degrees(np.arccos(found[:2] @ matrix[:, 1])) < 1.5
+    u, v = np.cos(angle) * x + np.sin(angle) * y, np.cos(angle) * y - np.sin(angle) * x
+    kidney = ((u / 22) ** 2 + (v / 15) ** 2 + (z / 13) ** 2 <= 1) & (np.hypot(u, v + 18) > 10)
+    horn = (np.abs(v - 2) < 3) & (np.abs(z) < 3) & (u > 0) & (u < 28)
+    field = ndimage.gaussian_filter((kidney | horn).astype(float).transpose(2, 1, 0), 1.5)
+    affine = np.eye(4)
+    affine[:3, 3] = -30.0
+    surface = Solid(field, Grid((61, 61, 61), affine), 1.5).surface()
+    start = Mirror(np.array((1.0, 0.0, 0.0)), np.array((1.0, -1.0, 0.0)), 0.0)
+    found = mirror_plane(*surface, start, np.array((0.0, 0.0, 1.0)), 40.0)
+    truth = np.array((np.cos(angle), np.sin(angle), 0.0))
+    assert np.degrees(np.arccos(found.normal @ truth)) < 1.0
+    assert abs(found.point @ found.normal) < 0.3
 
 
 def test_the_frame_of_a_body_alone_follows_the_body() -> None:

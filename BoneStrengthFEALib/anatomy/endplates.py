@@ -1,4 +1,4 @@
-"""Endplates of a vertebral body: where they are, how they tilt, how high the body is in front, middle and back."""
+"""Endplates of a vertebral body: where they are, how high the body is in front, middle and back."""
 
 from __future__ import annotations
 
@@ -98,27 +98,6 @@ def endplates(body: Array, volume: Volume, frame: FloatArray) -> tuple[FloatArra
     return tuple(  # type: ignore[return-value]
         np.column_stack([columns[covered], _crossing(depth[covered][:, ::step], z[::step])]) for step in (-1, 1)
     )
-
-
-def endplate_normal(body: Array, volume: Volume, frame: FloatArray) -> FloatArray:
-    """Mean normal of both endplates.
-
-    Parameters
-    ----------
-    body, volume, frame
-        As for endplates.
-
-    Returns
-    -------
-    (3,) RAS, pointing up.
-    """
-    normals = []
-    for surface in endplates(body, volume, frame):
-        design = np.column_stack([surface[:, :2], np.ones(len(surface))])
-        slope = np.linalg.lstsq(design, surface[:, 2], rcond=None)[0]
-        normal = np.array((-slope[0], -slope[1], 1.0))
-        normals.append(normal / np.linalg.norm(normal))
-    return np.asarray(frame[:3, :3] @ np.mean(normals, axis=0))
 
 
 def heights(surfaces: tuple[FloatArray, FloatArray]) -> Heights:

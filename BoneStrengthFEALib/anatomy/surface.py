@@ -123,11 +123,14 @@ def smooth_solid(mask: Array, volume: Volume) -> Solid:
     # the bone ends where the image ends: the rim outside is empty, as is everything outside the label
     padded = np.pad(mask[box], [(r, r) for r in rim]).astype(np.float32)
     blurred = ndimage.gaussian_filter(padded, blur / spacing, truncate=3.0)
-    shape = np.floor((np.array(blurred.shape) - 1) * spacing / STEP_MM).astype(int) + 1
-    field = ndimage.affine_transform(blurred, STEP_MM / spacing, output_shape=tuple(shape), order=1)
+    length = (np.array(blurred.shape) - 1) * spacing
+    shape = np.floor(length / STEP_MM).astype(int) + 1
+    # centred on the box of the label, so that a mirrored label gives the mirrored solid
+    first = (length - (shape - 1) * STEP_MM) / 2 / spacing
+    field = ndimage.affine_transform(blurred, STEP_MM / spacing, first, tuple(shape), order=1)
     affine = np.array(volume.ijk_to_ras)
     affine[:3, :3] *= STEP_MM / np.asarray(volume.spacing_mm)
-    affine[:3, 3] = volume.grid.to_ras(low[::-1].astype(np.float64))
+    affine[:3, 3] = volume.grid.to_ras((low + first)[::-1].astype(np.float64))
     return Solid(field, Grid((int(shape[0]), int(shape[1]), int(shape[2])), affine), blur)
 
 

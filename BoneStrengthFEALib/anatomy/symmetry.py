@@ -1,58 +1,122 @@
-"""Front of a bone whose left and right halves mirror each other."""
+"""Plane in which the left and right halves of a bone mirror each other, from its surface."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
-from scipy import ndimage
+from scipy.spatial import cKDTree
 
-from BoneStrengthFEALib.volume import Array, FloatArray
+from BoneStrengthFEALib.anatomy.surface import perpendicular, unit
+from BoneStrengthFEALib.volume import FloatArray
 
-STEP_MM = 1.0
-BLUR_MM = 2.0
-CELL_MM = 0.5
-REACH_DEG = 45.0
-COARSE_DEG, FINE_DEG = 3.0, 0.5
+SEARCH_DEG = 10.0
+"""Step of the search for planes to start from."""
+SEARCH_POINTS = 1200
+OTHER_COSINE = 0.7
+"""Another plane stands at least 45 degrees from the best."""
+ROUNDS = 12
+NEAR_MM = 8.0
+"""A mirrored point farther from the surface has no partner: one half of the bone is unlike the other there."""
+SCATTER_MM = 1.0
+"""Distances well beyond this one count less and less (Cauchy weights)."""
+SAME_SIDE_COSINE = 0.5
+"""Partners face the same way."""
 
 
-def symmetric_anterior(points: FloatArray, anterior: FloatArray, up: FloatArray) -> FloatArray:
-    """Turn an approximate front about the vertical until the bone is most alike its mirror image.
+@dataclass(frozen=True, eq=False)
+class Mirror:
+    """A plane of symmetry.
 
     Parameters
     ----------
-    points
-        (n, 3) voxel centres of the bone, RAS [mm].
-    anterior
-        (3,) approximate front.
-    up
-        (3,) vertical of the bone.
+    normal
+        (3,) unit normal.
+    point
+        (3,) point of the plane [mm].
+    distance_mm
+        Mean distance of mirrored points from the surface, none counted farther than NEAR_MM.
+    """
+
+    normal: FloatArray
+    point: FloatArray
+    distance_mm: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Surface:
+    """Points with outward normals, and a tree to look them up."""
+
+    points: FloatArray
+    normals: FloatArray
+    tree: cKDTree
+
+
+def mirror_plane(points: FloatArray, normals: FloatArray, start: Mirror, front: FloatArray, reach_deg: float) -> Mirror:
+    """Find the plane in which a surface is most alike its mirror image.
+
+    Parameters
+    ----------
+    points, normals
+        (n, 3) points of the surface [mm] and outward unit normals.
+    start
+        Plane the search turns from; its distance is not used.
+    front
+        (3,) axis the search turns about.
+    reach_deg
+        How far it turns to either side [degrees].
 
     Returns
     -------
-    (3,) unit vector across up, at most REACH_DEG from the approximate one.
+    The plane; its normal points to the side of the start's.
     """
-    z = up / np.linalg.norm(up)
-    y = anterior - (anterior @ z) * z
-    y /= np.linalg.norm(y)
-    flat = (points - points.mean(axis=0)) @ np.column_stack([np.cross(y, z), y])
-    # seen from above, many points fall together
-    cells, counts = np.unique(np.rint(flat / CELL_MM), axis=0, return_counts=True)
-    flat = cells * CELL_MM
-
-    def best(angles: FloatArray) -> float:
-        return float(angles[int(np.argmin([_difference(flat, counts, np.radians(a)) for a in angles]))])
-
-    coarse = best(np.arange(-REACH_DEG, REACH_DEG + 1e-9, COARSE_DEG))
-    turn = np.radians(best(coarse + np.arange(-COARSE_DEG, COARSE_DEG + 1e-9, FINE_DEG)))
-    return np.asarray(np.cos(turn) * y - np.sin(turn) * np.cross(y, z))
+    surface = _Surface(points, normals, cKDTree(points))
+    step = max(len(points) // SEARCH_POINTS, 1)
+    first = unit(start.normal - (start.normal @ front) * front)
+    second = np.cross(front, first)
+    angles = np.radians(np.arange(-reach_deg, reach_deg + 1e-9, SEARCH_DEG))
+    planes = [_placed(np.cos(a) * first + np.sin(a) * second, start.point, surface, step) for a in angles]
+    best = min(planes, key=lambda plane: plane.distance_mm)
+    # a vertebra is nearly as symmetric up and down as left and right: both are looked at closely
+    other = [plane for plane in planes if abs(plane.normal @ best.normal) < OTHER_COSINE]
+    starts = [best, min(other, key=lambda plane: plane.distance_mm)] if other else [best]
+    found = min((_refined(plane, surface) for plane in starts), key=lambda plane: plane.distance_mm)
+    return Mirror(found.normal * np.sign(found.normal @ start.normal), found.point, found.distance_mm)
 
 
-def _difference(flat: FloatArray, counts: Array, turn: float) -> float:
-    x = np.cos(turn) * flat[:, 0] + np.sin(turn) * flat[:, 1]
-    y = -np.sin(turn) * flat[:, 0] + np.cos(turn) * flat[:, 1]
-    half = int(np.ceil(np.hypot(x, y).max() / STEP_MM + 3 * BLUR_MM))
-    # columns lie evenly about the plane of symmetry
-    column, row = np.floor(x / STEP_MM).astype(int) + half, np.floor(y / STEP_MM).astype(int) + half
-    size = 2 * half
-    image = np.bincount(column * size + row, counts, size * size).reshape(size, size)
-    image = ndimage.gaussian_filter(image, BLUR_MM / STEP_MM)
-    return float(np.abs(image - image[::-1]).sum())
+def _placed(normal: FloatArray, point: FloatArray, surface: _Surface, step: int = 1) -> Mirror:
+    image = _mirrored(surface.points[::step], normal, point)
+    distance = surface.tree.query(image, distance_upper_bound=NEAR_MM)[0]
+    return Mirror(normal, point, float(np.minimum(distance, NEAR_MM).mean()))
+
+
+def _mirrored(points: FloatArray, normal: FloatArray, point: FloatArray) -> FloatArray:
+    return np.asarray(points - 2.0 * ((points - point) @ normal)[:, None] * normal)
+
+
+def _refined(plane: Mirror, surface: _Surface) -> Mirror:
+    """Gauss-Newton steps on the distances of mirrored points from the tangent planes of their partners."""
+    normal, point = plane.normal, plane.point
+    for _ in range(ROUNDS):
+        image = _mirrored(surface.points, normal, point)
+        distance, partner = surface.tree.query(image, distance_upper_bound=NEAR_MM)
+        near = np.isfinite(distance)
+        face = surface.normals[partner[near]]
+        own = surface.normals[near] - 2.0 * (surface.normals[near] @ normal)[:, None] * normal
+        same = np.einsum("ij,ij->i", face, own) > SAME_SIDE_COSINE
+        face, away = face[same], (surface.points[near] - point)[same]
+        residual = np.einsum("ij,ij->i", face, (image[near] - surface.points[partner[near]])[same])
+        slopes = _slopes(away, face, normal)
+        weight = 1.0 / (1.0 + (residual / SCATTER_MM) ** 2)
+        a, b, shift = np.linalg.lstsq(slopes * np.sqrt(weight)[:, None], -residual * np.sqrt(weight), rcond=None)[0]
+        u, v = perpendicular(normal)
+        point = point + shift * normal
+        normal = unit(normal + a * u + b * v)
+    return _placed(normal, point, surface)
+
+
+def _slopes(away: FloatArray, face: FloatArray, normal: FloatArray) -> FloatArray:
+    """Change of each distance when the normal turns toward either perpendicular, and when the plane moves."""
+    along = away @ normal
+    columns = [-2.0 * ((away @ side) * (face @ normal) + along * (face @ side)) for side in perpendicular(normal)]
+    return np.column_stack([*columns, 2.0 * (face @ normal)])

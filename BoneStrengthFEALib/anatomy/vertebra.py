@@ -15,31 +15,24 @@ import numpy as np
 from scipy import ndimage
 
 from BoneStrengthFEALib.anatomy import checks, vertebra_checks
-from BoneStrengthFEALib.anatomy.endplates import Heights, endplate_normal, endplates, heights
+from BoneStrengthFEALib.anatomy.endplates import Heights, endplates, heights
 from BoneStrengthFEALib.anatomy.specimen import Side, Site, Specimen
-from BoneStrengthFEALib.anatomy.symmetry import symmetric_anterior
+from BoneStrengthFEALib.anatomy.surface import smooth_solid
+from BoneStrengthFEALib.anatomy.vertebra_frame import LANDMARKS, BodyFrame, find_frame
+from BoneStrengthFEALib.bounding_box import bounding_box
 from BoneStrengthFEALib.errors import AnatomyError
 from BoneStrengthFEALib.quality import Outcome, QualityLine, QualityReport
 from BoneStrengthFEALib.volume import Array, FloatArray, Quantity, Volume
 
 BODY, POSTERIOR = 1, 2
 REGION_NAMES = {BODY: "body", POSTERIOR: "posterior"}
-CORE_SHARE = 0.75
-"""Voxels at least so deep, relative to the deepest, mark the middle of the body."""
-POSTERIOR_OFFSET_MM = 5.0
-"""A label whose centroid lies this far behind the middle of the body has posterior elements."""
-PROBE_MM = (-6.0, -3.0, 0.0, 3.0, 6.0)
-"""Where the posterior wall is probed, to the sides of the midline; and, halved, up and down."""
-LONGEST_PROBE_MM = 35.0
-"""Farther behind the centre there is no posterior wall of a human vertebra."""
 OPENING_MM = 4.0
 """Processes thinner than twice this are no part of the body."""
+REGROWTH = 2**0.5
+"""What is left of the edge where an endplate meets a wall lies so many times deeper than either surface."""
 HEIGHT_LIMITS_MM = (10.0, 50.0)
 VOLUME_LIMITS_CM3 = (4.0, 100.0)
 SHAPE_ADVICE = "the label does not have the shape of a human vertebral body; check it"
-FRAME_ROUNDS = 4
-LANDMARKS = ("superior_endplate_centre", "inferior_endplate_centre", "posterior_wall")
-"""Landmarks a user may give; the two of the endplates only together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +75,7 @@ def prepare_vertebra(
     regions = np.where(body, BODY, np.where(bone, POSTERIOR, 0)).astype(np.uint8)
     surfaces = endplates(body, mask, frame)
     size = heights(surfaces)
-    lines += _completeness(bone, body, mask, size)
+    lines += [*_completeness(bone, body, mask, size), vertebra_checks.orientation_line(frame[:3, :3])]
     return Specimen(
         Site.VERTEBRA,
         level,
@@ -115,24 +108,11 @@ def _checked(given: Mapping[str, FloatArray] | None) -> dict[str, FloatArray]:
 def _body_and_frame(
     bone: Array, mask: Volume, body_label: Volume | None, given: Mapping[str, FloatArray]
 ) -> tuple[Array, FloatArray]:
-    fixed_up = given["superior_endplate_centre"] - given["inferior_endplate_centre"] if LANDMARKS[0] in given else None
-    up = np.array((0.0, 0.0, 1.0)) if fixed_up is None else fixed_up
-    centre = _core_centre(bone, mask)
-    wall = given.get("posterior_wall")
-    anterior, sure = _anterior_direction(bone, mask) if wall is None else (centre - wall, True)
-    body = np.zeros_like(bone)
+    found = find_frame(smooth_solid(bone, mask), mask.ijk_to_ras[:3, :3], given)
+    body = _find_body(bone, mask, found) if body_label is None else _given_body(bone, body_label)
     frame = np.eye(4)
-    for _ in range(FRAME_ROUNDS):
-        if not sure:
-            anterior = symmetric_anterior(_points(bone, mask).ras, anterior, up)
-        axes = _axes(anterior, up)
-        depth = None if wall is None else float((centre - wall) @ axes[:, 1])
-        body = _given_body(bone, body_label) if body_label is not None else _find_body(bone, mask, axes, depth)
-        frame = np.eye(4)
-        frame[:3, :3] = axes
-        frame[:3, 3] = _points(body, mask).ras.mean(axis=0)
-        up = endplate_normal(body, mask, frame) if fixed_up is None else fixed_up
-    frame[:3, :3] = _axes(anterior, up)
+    frame[:3, :3] = found.axes
+    frame[:3, 3] = _points(body, mask).ras.mean(axis=0)
     return body, frame
 
 
@@ -155,27 +135,6 @@ def _points(mask: Array, volume: Volume) -> _Points:
     return _Points(index, volume.grid.to_ras(index[:, ::-1].astype(np.float64)))
 
 
-def _axes(anterior: FloatArray, up: FloatArray) -> FloatArray:
-    z = up / np.linalg.norm(up)
-    y = anterior - (anterior @ z) * z
-    y /= np.linalg.norm(y)
-    return np.column_stack([np.cross(y, z), y, z])
-
-
-def _core_centre(bone: Array, volume: Volume) -> FloatArray:
-    depth = ndimage.distance_transform_edt(np.pad(bone, 1), volume.spacing_mm[::-1])[1:-1, 1:-1, 1:-1]
-    return np.asarray(_points(depth >= CORE_SHARE * depth.max(), volume).ras.mean(axis=0))
-
-
-def _anterior_direction(bone: Array, volume: Volume) -> tuple[FloatArray, bool]:
-    """Front of the vertebra, and whether the bone's own shape tells it."""
-    centre = _core_centre(bone, volume)
-    forward = centre - _points(bone, volume).ras.mean(axis=0)
-    # a label of the body alone has no back: the patient's own anterior is where the search for symmetry starts
-    shown = bool(np.linalg.norm(forward) > POSTERIOR_OFFSET_MM)
-    return (forward, True) if shown else (np.array((0.0, 1.0, 0.0)), False)
-
-
 def _given_body(bone: Array, body_label: Volume) -> Array:
     body = bone & (body_label.array > 0)
     if not body.any():
@@ -190,39 +149,20 @@ def _largest(mask: Array) -> Array:
     return np.asarray(pieces == 1 + int(np.bincount(pieces.ravel())[1:].argmax()))
 
 
-def _find_body(bone: Array, volume: Volume, axes: FloatArray, depth_mm: float | None = None) -> Array:
-    centre = _core_centre(bone, volume)
-    wall = _posterior_wall(bone, volume, centre, axes) if depth_mm is None else depth_mm
+def _find_body(bone: Array, volume: Volume, found: BodyFrame) -> Array:
+    box = bounding_box(bone, (1, 1, 1))
     points = _points(bone, volume)
-    ahead = (points.ras - centre) @ axes[:, 1] > -wall
+    ahead = (points.ras - found.core) @ found.axes[:, 1] > -found.wall_mm
     body = np.zeros_like(bone)
     body[tuple(points.index[ahead].T)] = True
     sampling = volume.spacing_mm[::-1]
-    core = ndimage.distance_transform_edt(np.pad(body, 1), sampling)[1:-1, 1:-1, 1:-1] > OPENING_MM
+    core = ndimage.distance_transform_edt(np.pad(body[box], 1), sampling)[1:-1, 1:-1, 1:-1] > OPENING_MM
     if not core.any():
         raise AnatomyError("the label is too thin for a vertebral body; check that it is a vertebra")
-    grown = ndimage.distance_transform_edt(~_largest(core), sampling) <= OPENING_MM + 0.5 * max(sampling)
+    near = ndimage.distance_transform_edt(~_largest(core), sampling) <= REGROWTH * OPENING_MM + 0.5 * max(sampling)
+    grown = np.zeros_like(bone)
+    grown[box] = near
     return _largest(body & grown)
-
-
-def _posterior_wall(bone: Array, volume: Volume, centre: FloatArray, axes: FloatArray) -> float:
-    """Distance from the centre to the posterior wall [mm]."""
-    depths = np.arange(0.0, LONGEST_PROBE_MM, 0.25)
-    exits = []
-    for aside in PROBE_MM:
-        for above in PROBE_MM:
-            start = centre + aside * axes[:, 0] + 0.5 * above * axes[:, 2]
-            ijk = volume.grid.to_ijk(start - depths[:, None] * axes[:, 1])
-            along = ndimage.map_coordinates(bone.astype(np.float32), ijk[:, ::-1].T, order=1, mode="constant")
-            outside = np.flatnonzero(along < 0.5)
-            if outside.size and outside[0] > 0:
-                exits.append(depths[outside[0]])
-    if not exits:
-        raise AnatomyError(
-            "no posterior wall within 35 mm behind the middle of the bone; the label may hold several bones or a "
-            "filled canal: segment the vertebra again or give a label of the vertebral body"
-        )
-    return float(np.median(exits))
 
 
 def _completeness(bone: Array, body: Array, volume: Volume, size: Heights) -> list[QualityLine]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from BoneStrengthFEALib.anatomy.endplates import Heights
 from BoneStrengthFEALib.quality import Outcome, QualityLine
+from BoneStrengthFEALib.volume import FloatArray
 
 TALLEST = 1.35
 """A body is at most about as high as deep; two bodies with the disc between them are not."""
@@ -95,6 +96,28 @@ def neighbour_line(least_mm: float, neighbours_mm: list[float]) -> QualityLine |
     if not neighbours_mm:
         return None
     return _line(HEIGHT_RULES["neighbours"], least_mm / (sum(neighbours_mm) / len(neighbours_mm)))
+
+
+def orientation_line(axes: FloatArray) -> QualityLine:
+    """Compare the way a vertebra stands with the patient's axes in the header.
+
+    Parameters
+    ----------
+    axes
+        (3, 3) right, anterior, superior as columns, RAS.
+
+    Returns
+    -------
+    A line that warns when front or top of the bone point the other way.
+    """
+    front, top = float(axes[1, 1]), float(axes[2, 2])
+    return QualityLine(
+        "BONE_ORIENTATION",
+        Outcome.PASS if min(front, top) > 0.0 else Outcome.WARN,
+        f"cosine of its front with the patient's {front:.2f}, of its top {top:.2f}",
+        "both above 0",
+        "by its shape the bone lies the other way round: check the orientation of the image and of the label",
+    )
 
 
 def _line(rule: HeightRule, ratio: float) -> QualityLine:

@@ -73,7 +73,7 @@ def _add_images(parser: argparse.ArgumentParser, required: bool) -> None:
         action="append",
         default=[],
         metavar="L",
-        help="label to analyse, by value or name; repeat for several",
+        help="label to analyse, by value or name, parts of one bone as 1+2+3; repeat for several bones",
     )
     image.add_argument(
         "--numbering", choices=SCHEMES, default="none", help="what the label values mean when the file holds no names"
@@ -85,7 +85,10 @@ def _add_images(parser: argparse.ArgumentParser, required: bool) -> None:
     image.add_argument(
         "--bodies",
         type=Path,
-        help="label map whose value 1 is vertebral bodies (TotalSegmentator task vertebrae_body); else found by shape",
+        help="label map of vertebral bodies (TotalSegmentator task vertebrae_body); else found by shape",
+    )
+    image.add_argument(
+        "--bodies-label", default="1", metavar="L", help="values of --bodies that are bodies; TPTBox: 49+50; default: 1"
     )
 
 
@@ -211,10 +214,10 @@ def study_of(arguments: argparse.Namespace) -> Study:
     else:
         labels, targets = _labelled(arguments, scan)
     if arguments.tissues:
-        names = label_names(arguments.tissue_numbering)
-        tissues = LabelMap(on_ct(arguments.tissues), names)
+        tissues = LabelMap(on_ct(arguments.tissues), label_names(arguments.tissue_numbering))
     if arguments.bodies:
-        parts = LabelMap(on_ct(arguments.bodies), {1: "vertebrae_body"})
+        bodies = dict.fromkeys(_values(arguments.bodies_label), "vertebrae_body")
+        parts = LabelMap(on_ct(arguments.bodies), bodies)
     given = (arguments.ct, arguments.labels, arguments.tissues, arguments.bodies, arguments.landmarks)
     study = Study(
         ct,
@@ -241,7 +244,16 @@ def _labelled(arguments: argparse.Namespace, scan: DicomScan) -> tuple[LabelMap,
         arguments.labels = label_object_in(arguments.ct, scan.acquisition)
     require_same_patient_space(arguments.labels, scan.acquisition)
     given = read_labels(arguments.labels, arguments.numbering, scan.ct.grid)
-    return LabelMap(onto_grid(given.volume, scan.ct.grid), given.names), _targets(arguments)
+    labels = LabelMap(onto_grid(given.volume, scan.ct.grid), given.names)
+    for place, text in enumerate(arguments.label):
+        labels, arguments.label[place] = labels.joined(text)
+    return labels, _targets(arguments)
+
+
+def _values(text: str) -> list[int]:
+    if not all(part.strip().isdecimal() for part in text.split("+")):
+        raise InputError(f"--bodies-label takes numbers with + between them, for example 49+50; got {text!r}")
+    return [int(part) for part in text.split("+")]
 
 
 def _scan(arguments: argparse.Namespace) -> DicomScan:
