@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from BoneStrengthFEALib import bmd, calibration, provenance, risk
+from BoneStrengthFEALib import bmd, calibration, provenance
 from BoneStrengthFEALib.class_guard import allows_classes, withhold_classes
 from BoneStrengthFEALib.errors import RefusedError
 from BoneStrengthFEALib.progress import ProgressCallback, no_progress
 from BoneStrengthFEALib.quality import QualityReport
-from BoneStrengthFEALib.results import RiskLine, SiteResult, StudyResults
+from BoneStrengthFEALib.results import SiteResult, StudyResults
 from BoneStrengthFEALib.settings import Settings
 from BoneStrengthFEALib.site_analysis import SiteFields, analyse
 from BoneStrengthFEALib.site_density import MeasuredBone, measure_site
 from BoneStrengthFEALib.site_refusal import each_bone
 from BoneStrengthFEALib.study import Study
-from BoneStrengthFEALib.volume import Quantity, Volume
-
-HEADLINE_LEVELS = ("L1", "L2", "L3", "T12")
-"""The overall class rests on the strength of one vertebra, the first of these that was analysed."""
+from BoneStrengthFEALib.study_risk import overall_risk
+from BoneStrengthFEALib.volume import Volume
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,31 +175,6 @@ def calibrated(
     density = calibration.apply(fitted, study.ct)
     callback("calibration", 1.0)
     return fitted, density, checks
-
-
-def overall_risk(sites: list[SiteResult], quantity: Quantity) -> RiskLine | None:
-    """Risk class of the examination: one strength and one density, as the published rule takes them.
-
-    Parameters
-    ----------
-    sites
-        Results of all bones.
-    quantity
-        Kind of density; CaHA-equivalent density is brought to the K2HPO4 scale of the classes.
-
-    Returns
-    -------
-    The class, or None when nothing can be classified.
-    """
-    by_level = {site.level: site for site in sites}
-    headline = next((by_level[level] for level in HEADLINE_LEVELS if level in by_level and by_level[level].risk), None)
-    lines = [line for line in (headline.risk if headline else ()) if line.measure == "spine strength"]
-    mean = bmd.spine_mean({level: site.bmd for level, site in by_level.items()}, quantity)
-    # the density classes are on the K2HPO4 scale
-    value = None if mean is None else bmd.on_k2hpo4_scale(mean.value, quantity)
-    if value is not None:
-        lines.append(risk.classify("spine vBMD", value))
-    return risk.overall(lines)
 
 
 def _provenance(study: Study, settings: Settings) -> dict[str, str]:

@@ -7,7 +7,8 @@ import dataclasses
 import pytest
 
 from BoneStrengthFEALib.errors import InputError
-from BoneStrengthFEALib.results import RiskLine
+from BoneStrengthFEALib.measure import Measure
+from BoneStrengthFEALib.results import RiskLine, SiteResult
 from BoneStrengthFEALib.risk import (
     bent_lift_force,
     classify,
@@ -17,6 +18,8 @@ from BoneStrengthFEALib.risk import (
     sideways_fall,
     spine_load_to_strength,
 )
+from BoneStrengthFEALib.study_risk import overall_risk
+from BoneStrengthFEALib.volume import Quantity
 
 
 @pytest.mark.parametrize(
@@ -168,3 +171,27 @@ def test_relative_risk_is_the_published_ratio_one_sd_below():
 def test_every_line_is_complete():
     for line in (*lines(("hip strength", 3200)), relative_risk("wang2012-spine-m", 9000, 8000, 500)):
         assert all(v not in ("", None) for k, v in dataclasses.asdict(line).items() if k != "unit")
+
+
+def hip(side: str, force_n: float, *scores: tuple[float, str]) -> SiteResult:
+    """A femur with one strength and the T-scores of neck and total hip with their WHO classes."""
+    names = ("femoral_neck_t_score", "total_hip_t_score")
+    measures = tuple(Measure(i, i, value, "1", classification=c) for i, (value, c) in zip(names, scores, strict=False))
+    return SiteResult(f"{side} femur", "femur", "", side, 1, bmd=measures, risk=lines(("hip strength", force_n)))
+
+
+@pytest.mark.parametrize(
+    ("hips", "expected", "rests_on"),
+    [
+        # women: fragile up to 3000 N, normal from 4000 N; T from -1.0 is normal
+        ([hip("left", 4200, (-0.5, "normal"), (-0.2, "normal"))], "risk not increased", 2),
+        ([hip("left", 4200, (-0.5, "normal"), (-2.6, "osteoporosis"))], "high risk", 2),
+        ([hip("left", 4200), hip("right", 2900)], "high risk", 1),
+        # below 50 years a T-score has no WHO class
+        ([hip("left", 3500, (-2.6, ""))], "increased risk", 1),
+    ],
+)
+def test_hip_alone_gives_a_class(hips, expected, rests_on):
+    found = overall_risk(hips, Quantity.K2HPO4)
+    assert found is not None
+    assert (found.classification, found.value) == (expected, rests_on)
