@@ -24,6 +24,8 @@ PITCH_RANGE_MM, USUAL_PITCH_MM = (22.0, 42.0), 32.0
 TILTS_FRONT, TILTS_SIDE, SHIFTS_MM = np.arange(-0.78, 0.79, 0.06), np.arange(-0.3, 0.31, 0.06), np.arange(-4.0, 4.1)
 COARSE_TILTS = np.arange(-0.75, 0.76, 0.15)
 TILT_COST_HU = 15.0
+LEAST_INSIDE = 0.5
+"""Share of a section of the body that must lie inside the image."""
 SEARCH_MM = 9.0
 
 
@@ -98,7 +100,7 @@ def find_discs(spine: StraightSpine, levels: TissueLevels) -> tuple[Disc, ...]:
     dip, inside = _dips(spine)
     pedicle = ndimage.gaussian_filter1d(pedicle_profile(spine, levels), 2.0)
     pedicle = pedicle / np.maximum(ndimage.maximum_filter1d(pedicle, 45), 0.2)
-    possible = (inside > 0.7) & (dip > LEAST_DIP_HU) & (pedicle < PEDICLE_SHARE)
+    possible = (inside > LEAST_INSIDE) & (dip > LEAST_DIP_HU) & (pedicle < PEDICLE_SHARE)
     merit = dip - 90.0 * pedicle
     chosen: list[int] = []
     for place in np.argsort(-merit):
@@ -112,19 +114,24 @@ def _dips(spine: StraightSpine) -> tuple[FloatArray, FloatArray]:
     """How much darker each place is than the peaks beside it, at the best tilt, and its share inside the image."""
     rows = (spine.front > BODY_FRONT_MM[0]) & (spine.front < BODY_FRONT_MM[1])
     body = spine.values[:, rows][:, :, np.abs(spine.right) < BODY_SIDE_MM]
-    inside = (body > OUTSIDE_HU + 24.0).mean(axis=2)
-    clipped = ndimage.gaussian_filter1d(np.clip(body, -50.0, 450.0), 1.0, axis=0).mean(axis=2)
+    within = body > OUTSIDE_HU + 24.0
+    share = within.mean(axis=2)
+    # what lies outside the image tells nothing; a mean must not be dark because of it
+    summed = np.where(within, np.clip(body, -50.0, 450.0), 0.0).mean(axis=2)
+    summed, weight = (ndimage.gaussian_filter1d(part, 1.0, axis=0) for part in (summed, share))
     place = np.arange(len(spine.along), dtype=np.float64)
     best, reached = np.full(len(place), -np.inf), np.zeros(len(place))
     for tilt in COARSE_TILTS:
         shifts = tilt * (spine.front[rows] - CENTRE_MM)
-        pairs = [(clipped[:, n], inside[:, n], place + shift) for n, shift in enumerate(shifts)]
-        profile = np.mean([np.interp(at, place, values) for values, _, at in pairs], axis=0)
-        share = np.mean([np.interp(at, place, within) for _, within, at in pairs], axis=0)
-        dip = np.minimum(_peak_beside(profile, 1), _peak_beside(profile, -1)) - profile - TILT_COST_HU * abs(tilt)
-        dip[share <= 0.7] = -np.inf
-        reached = np.maximum(reached, share)
-        best = np.maximum(best, dip)
+        total, known = (
+            np.mean([np.interp(place + shift, place, part[:, n]) for n, shift in enumerate(shifts)], axis=0)
+            for part in (summed, weight)
+        )
+        profile = np.where(known > LEAST_INSIDE, total / np.maximum(known, 1e-6), -np.inf)
+        # outside the image nothing is a peak, and nothing is dark
+        dark = np.where(np.isfinite(profile), profile, np.inf)
+        dip = np.minimum(_peak_beside(profile, 1), _peak_beside(profile, -1)) - dark - TILT_COST_HU * abs(tilt)
+        best, reached = np.maximum(best, dip), np.maximum(reached, known)
     return best, reached
 
 

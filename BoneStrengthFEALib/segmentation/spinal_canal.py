@@ -18,10 +18,13 @@ NEAREST_MM, FARTHEST_MM = 4.0, 18.0
 SOFT_SPAN_HU = 120.0
 FRONT_MM = 22.0
 """The middle of a body lies so far in front of the middle of the canal."""
-FRONT_WEIGHT, MOVE_COST = 0.6, 0.06
+FRONT_WEIGHT, MOVE_COSTS = 0.6, (0.06, 0.2)
+"""Costs per voxel to the front and to the side: lordosis bends a canal more than scoliosis does."""
+KEPT_SHARE, SCORE_STEPS = 0.6, 4.0
+"""A path ends where its score falls below this share of what it has in its better part: below S1, beyond the skull."""
 LEAST_SCORE = 0.35
 """Mean score of a path; canals score 0.47 to 1.25 on the reference scans."""
-SMOOTH_STEPS, DEGREE = 6.0, 3
+SMOOTH_STEPS = 7.0
 
 
 def canal_path(values: FloatArray, grid: Grid, levels: TissueLevels) -> FloatArray:
@@ -52,14 +55,22 @@ def canal_path(values: FloatArray, grid: Grid, levels: TissueLevels) -> FloatArr
     reached = np.nonzero((values > OUTSIDE_HU + 1).any(axis=(1, 2)))[0]
     score = _score(values[reached], levels)
     path, mean = _best_path(score)
+    kept = _good_stretch(score[np.arange(len(path)), path[:, 0], path[:, 1]])
     if mean < LEAST_SCORE:
         raise RefusedError(
             f"no spinal canal was found (score {mean:.2f}, at least {LEAST_SCORE:g} expected); a vertebra is isolated "
             "with its canal in view: set the point in a vertebra, or give a label of the bone",
             "NO_CANAL",
         )
-    places = np.stack([path[:, 1], path[:, 0], reached], axis=-1)
+    places = np.stack([path[:, 1], path[:, 0], reached], axis=-1)[kept]
     return _smoothed(grid.to_ras(places.astype(np.float64)))
+
+
+def _good_stretch(scores: FloatArray) -> slice:
+    """The path without ends that look like no canal."""
+    even = ndimage.gaussian_filter1d(scores, SCORE_STEPS)
+    good = np.nonzero(even >= KEPT_SHARE * np.percentile(even, 75.0))[0]
+    return slice(int(good[0]), int(good[-1]) + 1)
 
 
 def _score(values: FloatArray, levels: TissueLevels) -> FloatArray:
@@ -98,11 +109,12 @@ def _best_path(score: FloatArray) -> tuple[FloatArray, float]:
     """Path of highest mean score that moves at most one voxel sideways per slice."""
     rows, columns = score.shape[1:]
     moves = [(j, i) for j in (-1, 0, 1) for i in (-1, 0, 1)]
+    costs = [MOVE_COSTS[0] * abs(j) + MOVE_COSTS[1] * abs(i) for j, i in moves]
     best, back = score[0].astype(np.float64), []
     for section in score[1:]:
         padded = np.pad(best, 1, constant_values=-np.inf)
         options = np.stack(
-            [padded[1 + j : 1 + j + rows, 1 + i : 1 + i + columns] - MOVE_COST * (abs(j) + abs(i)) for j, i in moves]
+            [padded[1 + j : 1 + j + rows, 1 + i : 1 + i + columns] - cost for (j, i), cost in zip(moves, costs, strict=True)]
         )
         back.append(options.argmax(axis=0).astype(np.int8))
         best = options.max(axis=0) + section
@@ -117,11 +129,18 @@ def _best_path(score: FloatArray) -> tuple[FloatArray, float]:
 
 
 def _smoothed(points: FloatArray) -> FloatArray:
-    """Half a cubic, half a moving mean: follows the lordosis, not the voxels."""
-    height = points[:, 2]
+    """Moving mean that goes on straight beyond both ends: follows the lordosis, not the voxels."""
     result = np.array(points)
-    mean = ndimage.gaussian_filter1d(points[:, :2], SMOOTH_STEPS, axis=0, mode="nearest")
+    reach = min(round(3 * SMOOTH_STEPS), len(points) - 1)
     for axis in range(2):
-        cubic = np.polynomial.Polynomial.fit(height, points[:, axis], min(DEGREE, len(points) - 1))
-        result[:, axis] = 0.5 * (cubic(height) + mean[:, axis])
+        line = points[:, axis]
+        before, after = _end(line[: reach + 1]), _end(line[::-1][: reach + 1])
+        padded = np.concatenate([2 * before - line[reach:0:-1], line, 2 * after - line[-2 : -reach - 2 : -1]])
+        result[:, axis] = ndimage.gaussian_filter1d(padded, SMOOTH_STEPS)[reach : reach + len(line)]
     return result
+
+
+def _end(line: FloatArray) -> float:
+    """Where a line through the first points begins: a single voxel must not bend the end."""
+    place = np.arange(len(line))
+    return float(np.polyval(np.polyfit(place, line, 1), 0.0)) if len(line) > 1 else float(line[0])

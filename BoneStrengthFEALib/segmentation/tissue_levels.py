@@ -16,7 +16,8 @@ DEFAULT_SOFT_HU = 45.0
 ABOVE_SOFT_HU = 105.0
 """Bone begins so far above soft tissue: halfway to the weakest cortex that partial volume leaves (about 250 HU)."""
 LEAST_VOXELS = 2000
-BIN_HU = 4.0
+FLAT_PERCENT = 30.0
+"""Soft tissue is measured where HU changes least: mixtures with fat and bone lie on slopes."""
 NOISE_AT_ONE_STEP_HU = 45.0
 BLUR_STEPS = (0.5, 1.6)
 MAD_TO_SIGMA = 1.4826
@@ -29,7 +30,7 @@ class TissueLevels:
     Parameters
     ----------
     soft_hu
-        Most frequent HU of soft tissue.
+        Median HU of soft tissue.
     noise_hu
         Standard deviation of the noise of one sample.
     bone_hu
@@ -62,9 +63,8 @@ def tissue_levels(values: FloatArray, threshold_hu: float | None = None) -> Tiss
     soft = (smooth > SOFT_RANGE_HU[0]) & (smooth < SOFT_RANGE_HU[1])
     level, noise = DEFAULT_SOFT_HU, 0.0
     if int(soft.sum()) > LEAST_VOXELS:
-        counts, edges = np.histogram(smooth[soft], np.arange(SOFT_RANGE_HU[0], SOFT_RANGE_HU[1] + BIN_HU, BIN_HU))
-        even = ndimage.gaussian_filter1d(counts.astype(np.float64), 2.0)
-        level = float(edges[int(even.argmax())] + BIN_HU / 2)
+        slope = ndimage.gaussian_gradient_magnitude(values, 1.0)[soft]
+        level = float(np.median(smooth[soft][slope <= np.percentile(slope, FLAT_PERCENT)]))
         rest = (values - smooth)[soft & (np.abs(smooth - level) < 25.0)]
         noise = MAD_TO_SIGMA * float(np.median(np.abs(rest))) if rest.size else 0.0
     blur = float(np.clip(noise / NOISE_AT_ONE_STEP_HU, *BLUR_STEPS))
