@@ -184,7 +184,8 @@ def row(case: Case, tries: list[Tried], with_strength: bool) -> str:
     if not found:
         return f"| {case.name} | {voxels} | refused | | | | | {base:.0f} | | | {tail}"
     dice, distance, volume, vbmd, force = (
-        np.array([getattr(one, name) for one in found]) for name in ("dice", "distance_mm", "volume", "vbmd", "strength")
+        np.array([getattr(one, name) for one in found])
+        for name in ("dice", "distance_mm", "volume", "vbmd", "strength")
     )
     of_centre = ("refused", "refused") if centre is None else (f"{centre.dice:.3f}", f"{100 * centre.strength:+.1f} %")
     most = force[int(np.nanargmax(np.abs(force)))] if np.isfinite(force).any() else np.nan

@@ -57,11 +57,9 @@ def case_grid(case: Case) -> object:
 
 
 def _upright(case: Case, found: Array | None) -> tuple[Array, Array, Array | None]:
-    """Arrays with axes S, A (to the back), R (to the left)."""
+    """Arrays with axes S downward, A to the back, R to the left."""
     order, flips = _axes(case)
-    turned = [
-        None if a is None else np.flip(np.transpose(a, order), flips) for a in (case.ct.array, case.mask, found)
-    ]
+    turned = [None if a is None else np.flip(np.transpose(a, order), flips) for a in (case.ct.array, case.mask, found)]
     assert turned[0] is not None
     assert turned[1] is not None
     return turned[0], turned[1], turned[2]
@@ -72,7 +70,7 @@ def _axes(case: Case) -> tuple[tuple[int, ...], tuple[int, ...]]:
     directions = case.ct.ijk_to_ras[:3, :3] / np.array(case.ct.spacing_mm)
     found = [int(np.abs(directions[ras]).argmax()) for ras in (2, 1, 0)]
     signs = [directions[ras, axis] for ras, axis in zip((2, 1, 0), found, strict=True)]
-    flips = tuple(n for n, sign in enumerate(signs) if (sign > 0) == (n > 0))
+    flips = tuple(n for n, sign in enumerate(signs) if sign > 0)
     return tuple(2 - axis for axis in found), flips
 
 

@@ -114,7 +114,10 @@ def _best_path(score: FloatArray) -> tuple[FloatArray, float]:
     for section in score[1:]:
         padded = np.pad(best, 1, constant_values=-np.inf)
         options = np.stack(
-            [padded[1 + j : 1 + j + rows, 1 + i : 1 + i + columns] - cost for (j, i), cost in zip(moves, costs, strict=True)]
+            [
+                padded[1 + j : 1 + j + rows, 1 + i : 1 + i + columns] - cost
+                for (j, i), cost in zip(moves, costs, strict=True)
+            ]
         )
         back.append(options.argmax(axis=0).astype(np.int8))
         best = options.max(axis=0) + section

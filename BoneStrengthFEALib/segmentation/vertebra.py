@@ -18,6 +18,7 @@ from BoneStrengthFEALib.segmentation.spinal_canal import STEP_MM as CANAL_STEP_M
 from BoneStrengthFEALib.segmentation.spinal_canal import canal_path
 from BoneStrengthFEALib.segmentation.straight_spine import CanalFrame, StraightSpine, straighten
 from BoneStrengthFEALib.segmentation.tissue_levels import TissueLevels, tissue_levels
+from BoneStrengthFEALib.segmentation.vertebra_checks import require_plausible
 from BoneStrengthFEALib.segmentation.vertebra_parts import Vertebrae, body_of, part_vertebrae
 from BoneStrengthFEALib.segmentation.work_grid import image_box, sampled, upright_grid
 from BoneStrengthFEALib.volume import Array, FloatArray, Quantity, Volume
@@ -153,9 +154,10 @@ def _isolated(
         raise RefusedError("the vertebra is smaller than a voxel of the CT", "NO_VERTEBRA")
     box = bounding_box(mask, MARGIN)
     labels = crop(part.with_array(mask.astype(np.uint8), Quantity.LABEL), box)
-    require_uncut(labels, volume, (), "the vertebra")
     in_front = fields[1] > 0.5 * fields[0]
     parts = crop(part.with_array(np.where(mask, np.where(in_front, 1, 2), 0).astype(np.uint8), Quantity.LABEL), box)
+    labels, parts, notes = _what_is_whole(labels, parts, volume)
+    require_plausible(parts)
     return IsolatedBone(
         LabelMap(labels, {1: "vertebra"}),
         np.clip(fields[2][box], 0.0, 1.0),
@@ -163,8 +165,19 @@ def _isolated(
         "",
         Side.NONE,
         LabelMap(parts, dict(PARTS)),
-        (UNKNOWN_LEVEL,),
+        (UNKNOWN_LEVEL, *notes),
     )
+
+
+def _what_is_whole(labels: Volume, parts: Volume, ct: Volume) -> tuple[Volume, Volume, tuple[str, ...]]:
+    """The whole vertebra; its body alone, with a note, when only posterior elements leave the image."""
+    try:
+        require_uncut(labels, ct, (), "the vertebra")
+    except RefusedError as cut:
+        body = parts.with_array((parts.array == 1).astype(np.uint8))
+        require_uncut(body, ct, (), "the body of the vertebra")
+        return body, body, (f"only the body is given: {str(cut).split(';', maxsplit=1)[0]}",)
+    return labels, parts, ()
 
 
 def _onto_ct(

@@ -1,4 +1,4 @@
-"""Which bone of a straightened spine belongs to which vertebra: watershed from bodies, pedicles and laminae."""
+"""Which bone of a straightened spine belongs to which vertebra: a random walk from bodies, pedicles and laminae."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 from scipy import ndimage
 
 from BoneStrengthFEALib.segmentation.discs import CENTRE_MM, Disc, find_discs, pedicle_profile, pitch_mm
-from BoneStrengthFEALib.segmentation.separation import watershed_from
+from BoneStrengthFEALib.segmentation.random_walk import conductance, walk
 from BoneStrengthFEALib.segmentation.straight_spine import StraightSpine
 from BoneStrengthFEALib.segmentation.tissue_levels import TissueLevels
-from BoneStrengthFEALib.segmentation.vertebral_bodies import bone_with_marrow, fill_bodies, zones
+from BoneStrengthFEALib.segmentation.vertebral_bodies import bone_with_marrow, disc_of, fill_bodies, zones
 from BoneStrengthFEALib.volume import Array, FloatArray
 
 PEDICLE_ABOVE_DISC, LAMINA_BELOW_PEDICLE = 0.58, 0.35
@@ -20,10 +20,12 @@ LAMINA_WINDOW = (0.8, 0.12)
 LAMINA_BACK_MM, LAMINA_SIDE_MM = (9.0, 24.0), 5.0
 SHEARS = np.arange(0.0, 1.31, 0.1)
 """Slope of spinous processes: how far they go down per millimetre to the back."""
-HIGHEST_ABOVE_PEDICLE, LOWEST_BELOW_PEDICLE = 0.5, 1.0
-BRIGHTEST_HU = 700.0
-EDGE_ABOVE_BONE_HU = 25.0
+BODY_FROM_MM, WALK_TO_MM = 9.0, 14.0
+"""What lies farther to the front than the first belongs to a body; the walk that parts arches ends at the second."""
+EDGE_ABOVE_BONE_HU, EDGE_SHARE, EDGE_STEPS = 25.0, 0.3, 2
 """The middle of the edge of a strong cortex lies higher than the weakest bone does."""
+OUTLINE_MARGIN_MM = 3
+"""Endplates are wider than the waist."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,11 +40,14 @@ class Vertebrae:
         Discs in rising order; vertebra n + 1 is whole when it lies between two.
     walls_mm
         Front coordinate of the posterior wall of each.
+    outlines
+        (A, R) booleans: outline of each body below its pedicles.
     """
 
     number: Array
     discs: tuple[Disc, ...]
     walls_mm: tuple[float, ...]
+    outlines: tuple[Array, ...]
 
 
 def part_vertebrae(spine: StraightSpine, levels: TissueLevels) -> Vertebrae:
@@ -61,37 +66,62 @@ def part_vertebrae(spine: StraightSpine, levels: TissueLevels) -> Vertebrae:
 
     References
     ----------
-    Beucher S and Meyer F (1993), Mathematical Morphology in Image Processing, ch. 12: watershed from markers.
+    Grady L (2006), Random walks for image segmentation, IEEE Trans Pattern Anal Mach Intell 28:1768.
     """
     discs = find_discs(spine, levels)
     zone = zones(spine, discs)
     count = len(discs) + 1
-    bone, walls = fill_bodies(spine, levels, bone_with_marrow(spine, levels), zone, count)
+    bone, walls, outlines = fill_bodies(spine, levels, bone_with_marrow(spine, levels), zone, count)
     bone = _without_dim_rim(spine, levels, bone)
     pedicles = _pedicles(spine, levels, discs)
     shear, laminae = _laminae(spine, pedicles, pitch_mm(discs))
     front, right = spine.planes
-    ahead = (front > 9) & (front < 50) & (np.abs(right) < 26)
-    markers = np.where(ahead & bone, zone, 0).astype(np.int32)
+    markers = _markers(spine, bone, zone, walls, (pedicles, laminae, shear), levels)
+    smooth = ndimage.gaussian_filter(spine.values, levels.blur_steps)
+    mask = bone & ~((front > BODY_FROM_MM) & (zone == 0))
+    # bodies are parted by their discs already: the walk is needed behind them only
+    behind = slice(0, int(np.searchsorted(spine.front, WALK_TO_MM)))
+    number = np.where(mask & np.isfinite(markers), np.nan_to_num(markers), 0.0)
+    met = walk(conductance(smooth[:, behind], levels.soft_hu), mask[:, behind], markers[:, behind])
+    number[:, behind] = np.rint(np.nan_to_num(met))
+    number = _without_holes(number.astype(np.uint8), count, np.hypot(front, right) <= 4)
+    return Vertebrae(number, discs, walls, outlines)
+
+
+def _markers(
+    spine: StraightSpine,
+    bone: Array,
+    zone: Array,
+    walls: tuple[float, ...],
+    arches: tuple[list[float], dict[int, int], float],
+    levels: TissueLevels,
+) -> FloatArray:
+    """Number of each vertebra where it is certain: in its body, its pedicles and its lamina; NaN elsewhere."""
+    pedicles, laminae, shear = arches
+    front, right = spine.planes
     place = np.arange(len(spine.along))[:, None, None]
+    markers = np.full(bone.shape, np.nan, dtype=np.float32)
+    ahead = (front > BODY_FROM_MM) & (front < 50) & (np.abs(right) < 26)
+    inside = bone & (zone > 0) & (ahead | (front > WALK_TO_MM - 1))
+    markers[inside] = zone[inside]
     beside = (front > -4) & (front <= 9) & (np.abs(right) > 8) & (np.abs(right) < 22)
     behind = (front > -28) & (front < -9) & (np.abs(right) < 7)
-    for n in range(count):
-        markers[(np.abs(place - pedicles[n]) <= 5) & beside & bone] = n + 1
+    for n, pedicle in enumerate(pedicles):
+        markers[(np.abs(place - pedicle) <= 5) & beside & bone] = n + 1
         if n in laminae:
             line = laminae[n] + shear * (front + LAMINA_BACK_MM[0])
             markers[(np.abs(place - line) <= 3) & behind & (spine.values > levels.bone_hu)] = n + 1
-    bright = np.clip(ndimage.gaussian_filter(spine.values, 0.7), -100.0, BRIGHTEST_HU)
-    number = watershed_from(-bright, markers, bone & ~(ahead & (zone == 0)))
-    number = _kept_near(number, place, front, pedicles, (shear, pitch_mm(discs)))
-    return Vertebrae(_without_holes(number, count, np.hypot(front, right) <= 4), discs, walls)
+    return markers
 
 
 def _without_dim_rim(spine: StraightSpine, levels: TissueLevels, bone: Array) -> Array:
-    """Take away surface voxels outside the middle of a strong cortex's edge."""
-    rim = bone & ~ndimage.binary_erosion(bone)
-    dim = ndimage.gaussian_filter(spine.values, levels.blur_steps) < levels.bone_hu + EDGE_ABOVE_BONE_HU
-    return np.asarray(bone & ~(rim & dim))
+    """Take away surface voxels outside the middle of the cortex's edge."""
+    smooth = ndimage.gaussian_filter(spine.values, levels.blur_steps)
+    peak = ndimage.maximum_filter(smooth, 2 * EDGE_STEPS + 1)
+    middle = levels.soft_hu + EDGE_SHARE * (peak - levels.soft_hu)
+    ahead = spine.planes[0] > BODY_FROM_MM
+    dim = smooth < np.maximum(middle, levels.bone_hu + EDGE_ABOVE_BONE_HU * ahead)
+    return np.asarray(bone & ~(dim & ~ndimage.binary_erosion(bone)))
 
 
 def _pedicles(spine: StraightSpine, levels: TissueLevels, discs: tuple[Disc, ...]) -> list[float]:
@@ -138,20 +168,6 @@ def _laminae(spine: StraightSpine, pedicles: list[float], pitch: float) -> tuple
     return best_shear, found
 
 
-def _kept_near(
-    number: Array, place: Array, front: FloatArray, pedicles: list[float], slope_and_pitch: tuple[float, float]
-) -> Array:
-    """Hand posterior bone that lies too far above or below its pedicles to the neighbour."""
-    shear, pitch = slope_and_pitch
-    kept = np.array(number)
-    for n, pedicle in enumerate(pedicles):
-        own = (number == n + 1) & (front < 0)
-        kept[own & (place > pedicle + HIGHEST_ABOVE_PEDICLE * pitch)] = n + 2 if n + 2 <= len(pedicles) else 0
-        lowest = pedicle - LOWEST_BELOW_PEDICLE * pitch - shear * np.maximum(-front - LAMINA_BACK_MM[0], 0)
-        kept[own & (place < lowest)] = n
-    return kept
-
-
 def _without_holes(number: Array, count: int, canal: Array) -> Array:
     filled = np.array(number, dtype=np.uint8)
     for n in range(1, count + 1):
@@ -168,7 +184,7 @@ def _without_holes(number: Array, count: int, canal: Array) -> Array:
 
 
 def body_of(spine: StraightSpine, vertebrae: Vertebrae, number: int) -> Array:
-    """The body of a vertebra: what lies in front of its posterior wall.
+    """The body of a vertebra: what lies in front of its posterior wall and near its outline below the pedicles.
 
     Parameters
     ----------
@@ -185,4 +201,5 @@ def body_of(spine: StraightSpine, vertebrae: Vertebrae, number: int) -> Array:
     """
     front, right = spine.planes
     ahead = (front >= vertebrae.walls_mm[number - 1] - 0.5) & (np.hypot(front - CENTRE_MM, right) < 40)
-    return np.asarray((vertebrae.number == number) & ahead)
+    near = ndimage.binary_dilation(vertebrae.outlines[number - 1], disc_of(OUTLINE_MARGIN_MM))
+    return np.asarray((vertebrae.number == number) & ahead & near)

@@ -11,14 +11,14 @@ from BoneStrengthFEALib.segmentation.straight_spine import StraightSpine
 from BoneStrengthFEALib.segmentation.tissue_levels import TissueLevels
 from BoneStrengthFEALib.volume import Array, FloatArray
 
-CANAL_MM = 4.0
+CANAL_MM, HOLLOW_MM = 4.0, 5.0
 FRONT_MM, SIDE_MM, MOST_FRONT_MM = 5.0, 30.0, 52.0
 LEAST_HU = -60.0
 """Marrow is not darker, however fatty, at the resolution of a CT."""
 WALL_RANGE_MM, USUAL_WALL_MM = (4.0, 18.0), 9.0
 RING_SHARE = 0.8
 """Outline: mean of all sections, from soft tissue (0) to the threshold of bone (1)."""
-WEAKER_HU = 25.0
+WEAKER_HU, LOW_PART = 25.0, 0.6
 
 
 def disc_of(radius: int) -> Array:
@@ -92,7 +92,7 @@ def bone_with_marrow(spine: StraightSpine, levels: TissueLevels) -> Array:
 
 def fill_bodies(
     spine: StraightSpine, levels: TissueLevels, bone: Array, zone: Array, count: int
-) -> tuple[Array, tuple[float, ...]]:
+) -> tuple[Array, tuple[float, ...], tuple[Array, ...]]:
     """Fill each body by the convex outline that its cortex has in most sections.
 
     Parameters
@@ -110,30 +110,50 @@ def fill_bodies(
 
     Returns
     -------
-    (S, A, R) booleans, and the front coordinate of each posterior wall [mm].
+    (S, A, R) booleans, the front coordinate of each posterior wall [mm], and the outline of each below its pedicles.
     """
     front, right = spine.planes
     window = (front > FRONT_MM) & (front < MOST_FRONT_MM) & (np.abs(right) < SIDE_MM)
     core = (np.abs(front - CENTRE_MM) < 6) & (np.abs(right) < 8)
     smooth = ndimage.gaussian_filter(spine.values, 1.0)
-    filled, walls = np.array(bone), []
+    filled, walls, low_outlines = np.array(bone), [], []
+    near = np.hypot(front - CENTRE_MM, right) < 24
     for number in range(1, count + 1):
         region = (zone == number) & window
         rows = np.nonzero(region[:, core].mean(axis=1) > 0.9)[0]
-        weight = np.maximum(region[rows].sum(axis=0), 1)
-        mean = (smooth[rows] * region[rows]).sum(axis=0) / weight
-        share = np.where(region[rows].any(axis=0), (mean - levels.soft_hu) / (levels.bone_hu - levels.soft_hu), 0.0)
+        share = _share(smooth, region, rows, levels)
         wall = _posterior_wall(share, spine) if len(rows) >= 8 else USUAL_WALL_MM
         walls.append(wall)
-        outline = (
-            _outline(share, front >= wall - 1, np.hypot(front - CENTRE_MM, right) < 24) if len(rows) >= 8 else None
-        )
+        outline = _outline(share, front >= wall - 1, near) if len(rows) >= 8 else None
+        low_outlines.append(window if outline is None else outline)
         if outline is None:
             continue
+        low = _share(smooth, region, rows[: int(LOW_PART * len(rows))], levels)
+        below = _outline(low, front >= wall - 1, near)
+        low_outlines[-1] = outline if below is None else below
+        outline = outline & ~_opened_canal(smooth[rows], levels, spine, wall)
         inner = ndimage.binary_erosion(outline, disc_of(3))
         likely = smooth[rows] > levels.bone_hu - WEAKER_HU
         filled[rows] |= region[rows] & ((outline & likely) | (inner & (smooth[rows] > LEAST_HU)))
-    return filled, tuple(walls)
+    return filled, tuple(walls), tuple(low_outlines)
+
+
+def _share(smooth: FloatArray, region: Array, rows: Array, levels: TissueLevels) -> FloatArray:
+    """Mean of sections of a body, from soft tissue (0) to the threshold of bone (1)."""
+    weight = np.maximum(region[rows].sum(axis=0), 1)
+    mean = (smooth[rows] * region[rows]).sum(axis=0) / weight
+    return np.where(region[rows].any(axis=0), (mean - levels.soft_hu) / (levels.bone_hu - levels.soft_hu), 0.0)
+
+
+def _opened_canal(sections: FloatArray, levels: TissueLevels, spine: StraightSpine, wall: float) -> Array:
+    """The canal of a body's sections: soft, as wide as a canal, around its axis; it hollows the posterior wall."""
+    front, right = spine.planes
+    window = (front < wall + HOLLOW_MM) & (np.abs(right) < SIDE_MM)
+    soft = (sections.mean(axis=0) < levels.bone_hu) & window
+    wide = ndimage.binary_opening(soft, disc_of(3))
+    pieces, _ = ndimage.label(wide)
+    at_axis = np.unique(pieces[np.hypot(front, right) <= CANAL_MM])
+    return np.asarray(wide & np.isin(pieces, at_axis[at_axis > 0]))
 
 
 def _posterior_wall(share: FloatArray, spine: StraightSpine) -> float:
