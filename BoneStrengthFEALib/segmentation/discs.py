@@ -22,7 +22,7 @@ ENDPLATE_MM = 9
 LEAST_DIP_HU = 30.0
 LEAST_SPACING_MM = 19
 PITCH_RANGE_MM, USUAL_PITCH_MM = (22.0, 42.0), 32.0
-UNEVEN_COST_HU, UNSEEN_COST_HU = 400.0, 80.0
+UNEVEN_COST_HU, UNSEEN_COST_HU = 400.0, 30.0
 """A distance a quarter off the usual costs 25 HU, less than the depth of any disc."""
 SHIFTS_MM, FINE_TILTS = np.arange(-2.0, 2.1, 0.5), np.arange(-0.08, 0.081, 0.04)
 COARSE_TILTS, SIDE_TILTS = np.arange(-0.72, 0.73, 0.08), (-0.2, -0.1, 0.0, 0.1, 0.2)
