@@ -76,23 +76,6 @@ def test_what_has_no_disc_on_both_sides_is_refused() -> None:
     assert caught.value.code == "BONE_CUT"
 
 
-def test_the_body_alone_is_given_when_only_the_arch_leaves_the_image() -> None:
-    ct, labels = sample()
-    index = np.argwhere(labels == L3)
-    j = index[:, 1]
-    forward = ct.ijk_to_ras[1, 1] > 0
-    # five voxels of the spinous process stay outside the image
-    first = int(j.min()) + 5 if forward else 0
-    last = ct.array.shape[1] if forward else int(j.max()) - 4
-    part = ct.cropped((0, first, 0), (ct.array.shape[0], last, ct.array.shape[2]))
-    truth = labels[:, first:last] == L3
-    bone = isolate(part, place_in(truth, part), Site.VERTEBRA)
-    assert any("only the body is given" in note and "posterior edge" in note for note in bone.notes)
-    assert bone.parts is not None
-    assert set(np.unique(bone.parts.volume.array)) == {0, 1}
-    assert 0.45 < bone.labels.volume.array.sum() / truth.sum() < 0.85
-
-
 def test_no_canal_is_refused_with_words() -> None:
     values = np.full((40, 60, 50), 40.0, dtype=np.float32)
     grid = upright_grid(np.zeros(3), np.array([98.0, 118.0, 78.0]), 2.0)
