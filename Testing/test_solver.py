@@ -315,6 +315,9 @@ def test_one_stiffness_times_a_factor_needs_one_basis() -> None:
         for corners, elasticity in zip(system.mesh.corners, full, strict=True):
             forces[corners] += (brick_stiffness(elasticity, SPACING) @ u[corners].ravel()).reshape(8, 3)
         np.testing.assert_allclose(system.operator.apply(u), forces, atol=1e-12 * np.abs(forces).max())
+        used = np.ones_like(u)
+        assert system.operator.apply(u, used) is used
+        np.testing.assert_allclose(used, forces, atol=1e-12 * np.abs(forces).max())
         padded, result = np.zeros((len(u), 4), np.float32), np.zeros((len(u), 4), np.float32)
         padded[:, :3] = u
         system.operator.add_rows(padded, result)
@@ -381,6 +384,7 @@ def test_vector_loops_without_numba_do_the_same() -> None:
     rng = np.random.default_rng(61)
     u, r, p, q, z = rng.standard_normal((5, 37))
     assert vector_kernels.dot_of_arrays(p, q) == pytest.approx(vector_kernels.dot(p, q), rel=1e-13)
+    assert vector_kernels.two_dots_of_arrays(z, p, q) == pytest.approx(vector_kernels.two_dots(z, p, q), rel=1e-13)
     pair = [(u.copy(), r.copy(), p.copy()) for _ in range(2)]
     squares = [
         function(mine[0], mine[1], p, q, 0.37)

@@ -9,7 +9,7 @@ import numpy as np
 
 from BoneStrengthFEALib.solver import vector_kernels as vk
 from BoneStrengthFEALib.solver.compiling import Team
-from BoneStrengthFEALib.solver.teamwork import run_over, sum_over
+from BoneStrengthFEALib.solver.teamwork import copy_rows, run_over, sum_over
 from BoneStrengthFEALib.volume import FloatArray
 
 
@@ -52,12 +52,12 @@ def correction(
     """
     tolerance, most, team = options
     r, d = residual.copy(), np.zeros_like(residual)
-    p, before = np.zeros_like(r), r.copy()
+    p, before, z = np.zeros_like(r), r.copy(), np.empty_like(r)
     wanted = tolerance * float(np.sqrt(sum_over(team, vk.dot, r, r)))
     rz_before = 0.0
     for count in range(1, most + 1):
         check()
-        z = precondition(r).astype(np.float64)
+        copy_rows(team, z, precondition(r))
         project(z.reshape(-1))
         rz = sum_over(team, vk.dot, r, z)
         beta = 0.0 if count == 1 else (rz - sum_over(team, vk.dot, before, z)) / rz_before

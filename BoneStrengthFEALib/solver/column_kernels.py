@@ -18,7 +18,7 @@ def fill_columns(corners: Any, first: int, last: int, starts: Any, owners: Any, 
         if not chained:
             if c % LANES == LANES - 1:
                 if write:
-                    starts[place + c] = starts[place + c - 1]
+                    _repeat_column(starts, place + c)
                 c += 1
             if write:
                 _write_column(starts, place + c, corners, e, 0)
@@ -30,8 +30,15 @@ def fill_columns(corners: Any, first: int, last: int, starts: Any, owners: Any, 
     padded = c + (-c) % LANES
     for gap in range(c if write else padded, padded):
         # a gap repeats nodes of its own batch: adding zero elsewhere could undo what another thread adds
-        starts[place + gap] = starts[place + c - 1]
+        _repeat_column(starts, place + gap)
     return padded
+
+
+@compiled
+def _repeat_column(starts: Any, c: int) -> None:
+    # a loop: assigning rows compiles numba's text of a mismatch in shape, four seconds
+    for yz in range(COLUMN):
+        starts[c, yz] = starts[c - 1, yz]
 
 
 @compiled

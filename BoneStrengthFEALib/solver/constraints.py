@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -65,6 +66,11 @@ class Constraints:
     planes: tuple[TiedPlane, ...]
     sets: dict[str, NodeIds]
 
+    @cached_property
+    def _held(self) -> NodeIds:
+        # few: writing to their indices is many times faster than through the mask
+        return np.flatnonzero(self.fixed)
+
     def given_mm(self) -> FloatArray:
         """The prescribed displacements, zero elsewhere.
 
@@ -105,7 +111,7 @@ class Constraints:
         -------
         The same array.
         """
-        vector[self.fixed] = 0.0
+        vector[self._held] = 0.0
         for plane in self.planes:
             vector[plane.dofs] = plane.modes @ (plane.modes.T @ vector[plane.dofs])
         return vector
@@ -160,8 +166,8 @@ def _dofs_and_values(
 ) -> tuple[NodeIds, FloatArray]:
     nodes = np.asarray(nodes)
     values = np.broadcast_to(np.asarray(value, dtype=np.float64), nodes.shape)
-    belongs = np.isin(nodes, mesh.nodes)
-    return 3 * mesh.compact(nodes[belongs]) + component, values[belongs]
+    where, belongs = mesh.find(nodes)
+    return 3 * where[belongs] + component, values[belongs]
 
 
 def _tied_plane(model: FeModel, mesh: Mesh, platen: RigidPlaten) -> TiedPlane:

@@ -25,7 +25,7 @@ from BoneStrengthFEALib.solver.multigrid import Multigrid
 from BoneStrengthFEALib.solver.operator import ElementOperator
 from BoneStrengthFEALib.solver.solution import Solution, SolverOptions
 from BoneStrengthFEALib.solver.system import System, build_system, choose_backend
-from BoneStrengthFEALib.solver.teamwork import run_over, sum_over
+from BoneStrengthFEALib.solver.teamwork import copy_rows, run_over, sum_over
 from BoneStrengthFEALib.solver.warming import warm_up
 from BoneStrengthFEALib.volume import FloatArray, Grid
 
@@ -162,24 +162,23 @@ class _Iteration:
     def round(self, u: FloatArray, r: FloatArray) -> None:
         """Conjugate gradients [1, algorithm 9.1] from u with residual r, both updated, until a check is due."""
         project, team = self.system.constraints.project, self.team
-        p, q, step, rz_before = np.zeros_like(r), np.zeros_like(r), 0.0, 1.0
+        p, q, z, step, rz_before = np.zeros_like(r), np.zeros_like(r), np.empty_like(r), 0.0, 1.0
         for _ in range(CHECK_EVERY):
-            z = self.precondition(r).astype(np.float64)
+            copy_rows(team, z, self.precondition(r))
             project(z.reshape(-1))
-            rz = sum_over(team, vk.dot, r, z)
+            rz, qz = np.sum(run_over(team, vk.two_dots, z, r, q), axis=0)
             if not rz > 0.0:
                 return
             # flexible beta [2], the preconditioner being neither linear nor exact: (r - r_before).z = -step q.z
-            beta = -step * sum_over(team, vk.dot, q, z) / rz_before
+            beta = -step * qz / rz_before
             run_over(team, vk.update_direction, p, z, beta)
             rz_before = rz
-            del q, z
-            q = self.system.operator.apply(p)
+            self.system.operator.apply(p, q)
             project(q.reshape(-1))
-            curvature = sum_over(team, vk.dot, p, q)
+            curvature, pr = np.sum(run_over(team, vk.two_dots, p, q, r), axis=0)
             if not (np.isfinite(curvature) and curvature > 0.0):
                 return
-            step = sum_over(team, vk.dot, p, r) / curvature
+            step = pr / curvature
             squares = sum_over(team, vk.update_solution, u, r, p, q, step)
             self.history.append(float(np.sqrt(squares)) / self.initial)
             self.callback(STAGE_SOLVE, _log_fraction(self.history[-1], self.options.tolerance))

@@ -57,8 +57,23 @@ class Mesh:
         -------
         (p,) compact indices, p <= q, without those that belong to no element.
         """
+        where, belongs = self.find(node_ids)
+        return where[belongs]
+
+    def find(self, node_ids: NodeIds) -> tuple[NodeIds, npt.NDArray[np.bool_]]:
+        """Compact indices of node ids, and which of them belong to an element.
+
+        Parameters
+        ----------
+        node_ids
+            (q,) node ids.
+
+        Returns
+        -------
+        (q,) compact indices, without meaning where the (q,) bool is False.
+        """
         where = np.minimum(np.searchsorted(self.nodes, node_ids), self.nodes.size - 1)
-        return where[self.nodes[where] == node_ids]
+        return where, self.nodes[where] == node_ids
 
 
 def build_mesh(mask: npt.NDArray[np.bool_]) -> Mesh:
@@ -75,15 +90,16 @@ def build_mesh(mask: npt.NDArray[np.bool_]) -> Mesh:
     """
     elements = np.argwhere(mask).astype(np.int32)
     shape = (mask.shape[0] + 1, mask.shape[1] + 1, mask.shape[2] + 1)
-    first = np.asarray(np.ravel_multi_index(tuple(elements.T.astype(np.int64)), shape))
-    offsets = np.array(CORNERS[:, 0] + shape[2] * (CORNERS[:, 1] + shape[1] * CORNERS[:, 2]))
-    occupied = np.zeros(int(np.prod(shape)), dtype=bool)
-    for offset in offsets.tolist():
-        occupied[first + offset] = True
+    windows = [tuple(slice(o, o + n) for o, n in zip(corner[::-1], mask.shape, strict=True)) for corner in CORNERS]
+    occupied = np.zeros(shape, dtype=bool)
+    for window in windows:
+        occupied[window] |= mask
     nodes = np.flatnonzero(occupied)
-    index = np.zeros(occupied.size, dtype=np.int32)
-    index[nodes] = np.arange(nodes.size, dtype=np.int32)
-    corners = index[np.add.outer(np.asarray(first), offsets)]
+    index = np.cumsum(occupied, dtype=np.int32).reshape(shape)
+    index -= 1
+    corners = np.empty((len(elements), 8), np.int32)
+    for a, window in enumerate(windows):
+        corners[:, a] = index[window][mask]
     starts = np.flatnonzero(np.diff(elements[:, 0], prepend=-1))
     return Mesh(elements, corners, nodes, shape, np.append(starts, len(elements)))
 

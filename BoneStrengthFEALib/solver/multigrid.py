@@ -23,7 +23,7 @@ from BoneStrengthFEALib.solver.compiling import Team
 from BoneStrengthFEALib.solver.levels import Level, PackedLevels, Work, restriction_slabs
 from BoneStrengthFEALib.solver.operator import SERIAL_BELOW, Bricks, ElementOperator
 from BoneStrengthFEALib.solver.spectrum import element_bound, largest_eigenvalue
-from BoneStrengthFEALib.solver.teamwork import pieces, run_over
+from BoneStrengthFEALib.solver.teamwork import copy_rows, pieces, run_over
 from BoneStrengthFEALib.volume import FloatArray
 
 DEGREE = 4
@@ -138,7 +138,7 @@ class Multigrid:
         (n, 3) float32 correction; overwritten by the next call.
         """
         first = self._work[0] if self._shared else self._packed
-        first.b[:, :3] = r
+        copy_rows(self.team, first.b[:, :3], r)
         self._cycle(0)
         return first.x[:, :3]
 
@@ -225,8 +225,8 @@ def _coarse_fixed(down: CoarseLevel, fixed: npt.NDArray[np.bool_]) -> npt.NDArra
 def _make_level(operator: ElementOperator, fixed: npt.NDArray[np.bool_], bound: float) -> Level:
     diagonal = operator.diagonal()
     inverse = np.zeros((len(diagonal), WIDTH), np.float32)
-    free = ~fixed & (diagonal > 0)
-    inverse[:, :3][free] = 1.0 / diagonal[free]
+    parts = pieces(len(diagonal), operator.team.threads)
+    operator.team.run(rk.invert, [(inverse, diagonal, fixed, *part) for part in parts])
     return Level(operator, inverse, min(bound, SAFETY * largest_eigenvalue(operator, inverse)), bound)
 
 

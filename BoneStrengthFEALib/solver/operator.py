@@ -63,19 +63,22 @@ class ElementOperator:
         self.columns = columns or pack(bricks.corners, self._phases)
         self._stiffness: dict[type, tuple[FloatArray, FloatArray]] = {}
 
-    def apply(self, u: FloatArray) -> FloatArray:
+    def apply(self, u: FloatArray, out: FloatArray | None = None) -> FloatArray:
         """Multiply by the stiffness.
 
         Parameters
         ----------
         u
             (n, 3) float64 displacements.
+        out
+            (n, 3) float64 that the forces are written to; a new array when left out.
 
         Returns
         -------
         (n, 3) forces.
         """
-        f = np.zeros_like(u)
+        f = np.empty_like(u) if out is None else out
+        f[...] = 0.0
         self._add(u, f, np.float64)
         return f
 
@@ -149,19 +152,25 @@ class AssembledOperator:
         rows, columns = np.repeat(dofs, 24, axis=1), np.tile(dofs, (1, 24))
         self.matrix = sparse.coo_matrix((values.ravel(), (rows.ravel(), columns.ravel())), (size, size)).tocsr()
 
-    def apply(self, u: FloatArray) -> FloatArray:
+    def apply(self, u: FloatArray, out: FloatArray | None = None) -> FloatArray:
         """Multiply by the stiffness.
 
         Parameters
         ----------
         u
             (n, 3) displacements.
+        out
+            (n, 3) that the forces are written to; a new array when left out.
 
         Returns
         -------
         (n, 3) forces.
         """
-        return np.asarray(self.matrix @ u.ravel()).reshape(u.shape)
+        f = np.asarray(self.matrix @ u.ravel()).reshape(u.shape)
+        if out is None:
+            return f
+        out[...] = f
+        return out
 
     def diagonal(self) -> FloatArray:
         """Diagonal of the stiffness.

@@ -23,6 +23,15 @@ WEIGHT = np.take_along_axis(_ALL, CORNER, axis=1).astype(np.float32)
 
 
 @compiled
+def invert(inverse: Any, diagonal: Any, fixed: Any, first: int, last: int) -> None:
+    """Inverse (n, 4) of a diagonal (n, 3), zero where held or nothing is stiff, for nodes first..last-1."""
+    for n in range(first, last):
+        for c in range(3):
+            if diagonal[n, c] > 0.0 and not fixed[n, c]:
+                inverse[n, c] = 1.0 / diagonal[n, c]
+
+
+@compiled
 def begin(x: Any, d: Any, b: Any, inverse: Any, take: Any) -> None:
     """X = d = take D^-1 b: the first Chebyshev step from zero; flat."""
     for n in range(x.size):

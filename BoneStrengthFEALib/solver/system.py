@@ -160,7 +160,8 @@ def stiffness_factors(model: FeModel, mesh: Mesh) -> FloatArray:
     """
     where = tuple(mesh.elements.T)
     young = np.asarray(model.young_mpa, dtype=np.float64)[where]
-    poisson = np.broadcast_to(np.asarray(model.poisson, dtype=np.float64), model.grid.shape)[where]
+    given = np.asarray(model.poisson, dtype=np.float64)
+    poisson = given if given.ndim == 0 else np.broadcast_to(given, model.grid.shape)[where]
     factors = np.zeros((3, young.size))
     factors[0], factors[1] = lame_parameters(young, poisson)
     if model.orthotropy is not None:

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from BoneStrengthFEALib.solver import vector_kernels as vk
 from BoneStrengthFEALib.solver.compiling import Team
+from BoneStrengthFEALib.volume import FloatArray
 
 SERIAL_BELOW = 60_000
 """Below so many numbers handing work to threads costs more than it saves."""
@@ -56,6 +58,20 @@ def run_over(team: Team, kernel: Callable[..., Any], *arguments: Any) -> list[An
         for first, last in pieces(size, team.threads)
     ]
     return team.run(kernel, calls)
+
+
+def copy_rows(team: Team, target: FloatArray, source: FloatArray) -> None:
+    """Copy rows of three numbers from one type to another.
+
+    Parameters
+    ----------
+    team
+        Threads.
+    target, source
+        (n, 3); the target is changed.
+    """
+    parts = pieces(len(target), team.threads)
+    team.run(vk.copy_rows, [(target, source, *part) for part in parts])
 
 
 @lru_cache(maxsize=256)

@@ -14,6 +14,16 @@ def dot_of_arrays(a: Any, b: Any) -> float:
     return float(np.dot(a, b))
 
 
+def two_dots_of_arrays(z: Any, a: Any, b: Any) -> tuple[float, float]:
+    """Products z.a and z.b in float64."""
+    return float(np.dot(z, a)), float(np.dot(z, b))
+
+
+def copy_rows_of_arrays(target: Any, source: Any, first: int, last: int) -> None:
+    """Copy rows first..last-1 of three numbers."""
+    target[first:last] = source[first:last]
+
+
 def update_solution_arrays(u: Any, r: Any, p: Any, q: Any, step: float) -> float:
     """U += step p; r -= step q; returns r.r."""
     u += step * p
@@ -34,6 +44,24 @@ def dot(a: Any, b: Any) -> float:
     for n in range(a.size):
         total += a[n] * b[n]
     return total
+
+
+@compiled_sum
+def two_dots(z: Any, a: Any, b: Any) -> Any:
+    """Products z.a and z.b in float64."""
+    with_a, with_b = 0.0, 0.0
+    for n in range(z.size):
+        with_a += z[n] * a[n]
+        with_b += z[n] * b[n]
+    return with_a, with_b
+
+
+@compiled
+def copy_rows(target: Any, source: Any, first: int, last: int) -> None:
+    """Copy rows first..last-1 of three numbers, whatever their types."""
+    for n in range(first, last):
+        for c in range(3):
+            target[n, c] = source[n, c]
 
 
 @compiled_sum
@@ -84,4 +112,5 @@ def lanczos_next(w: Any, scaled: Any, root: Any, factor: Any) -> None:
 
 
 if not HAS_NUMBA:
-    dot, update_solution, update_direction = dot_of_arrays, update_solution_arrays, update_direction_array
+    dot, two_dots, copy_rows = dot_of_arrays, two_dots_of_arrays, copy_rows_of_arrays
+    update_solution, update_direction = update_solution_arrays, update_direction_array
