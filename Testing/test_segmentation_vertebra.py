@@ -138,3 +138,18 @@ def test_segment_and_run_take_a_point(tmp_path: Path) -> None:
     run = ["run", str(tmp_path / "ct.nii.gz"), f"--point={point}", "--level", "L3", "--out", str(tmp_path / "out")]
     assert main([*run, *settings]) == 0
     assert "ISOLATED_FROM_POINT" in (tmp_path / "out" / "results.json").read_text(encoding="utf-8")
+
+
+def test_a_vertebra_whose_spinous_process_leaves_the_image_gives_its_body() -> None:
+    ct, labels = sample()
+    where = np.argwhere(labels == L3)
+    # the sample's j axis runs forward: the process ends at the least index
+    assert ct.ijk_to_ras[1, 1] > 0
+    cut = int(where[:, 1].min()) + 3
+    near = ct.cropped((0, cut, 0), ct.array.shape)
+    bone = isolate(near, place_in(labels == L3, ct), Site.VERTEBRA)
+    assert "only the body is given" in bone.notes[1]
+    found = np.asarray(label_map_of((bone,), near).volume.array) > 0
+    assert found[:, :3].sum() == 0
+    body = (labels == L3)[:, cut:] & (np.arange(labels.shape[1])[None, cut:, None] > where[:, 1].mean())
+    assert (found & body).sum() > 0.8 * body.sum()

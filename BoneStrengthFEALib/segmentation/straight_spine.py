@@ -16,6 +16,8 @@ FOOT_STEPS = 3
 """Steps towards the foot of the perpendicular on the canal."""
 BEYOND_MM = 8.0
 """The canal goes on straight by this beyond the image."""
+RIM_MM = 2.0
+"""Outermost voxels go on by this, so that a smoothed bone which the image cuts still reaches its last voxel."""
 
 
 class CanalFrame:
@@ -140,7 +142,13 @@ def straighten(ct: Volume, frame: CanalFrame) -> StraightSpine:
     section = np.stack(np.meshgrid(front, right, indexing="ij"), axis=-1)
     for n, s in enumerate(along):
         local = np.concatenate([np.full((*section.shape[:2], 1), s), section], axis=-1)
-        ijk = ct.grid.to_ijk(frame.ras(local).reshape(-1, 3))
-        sampled = ndimage.map_coordinates(source, ijk.T[::-1], order=1, mode="constant", cval=OUTSIDE_HU)
-        values[n] = sampled.reshape(section.shape[:2])
+        values[n] = _sampled(source, ct, frame.ras(local).reshape(-1, 3)).reshape(section.shape[:2])
     return StraightSpine(frame, along, front, right, values)
+
+
+def _sampled(source: FloatArray, ct: Volume, points: FloatArray) -> FloatArray:
+    ijk = ct.grid.to_ijk(points)
+    inside = np.clip(ijk, 0.0, np.array(source.shape[::-1]) - 1.0)
+    values = ndimage.map_coordinates(source, inside.T[::-1], order=1)
+    beyond = (np.abs(ijk - inside) * ct.spacing_mm).max(axis=-1)
+    return np.where(beyond > RIM_MM, OUTSIDE_HU, values)
