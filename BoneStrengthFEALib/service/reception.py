@@ -17,7 +17,7 @@ import pydicom
 from BoneStrengthFEALib.atomic_files import make_folder, write_bytes
 from BoneStrengthFEALib.dicom_in.slices import CT, ENHANCED_CT
 from BoneStrengthFEALib.dicom_out.origin import NAME
-from BoneStrengthFEALib.errors import DependencyError, InputError, OutputError, PacsError
+from BoneStrengthFEALib.errors import DependencyError, InputError, OutputError
 from BoneStrengthFEALib.pacs_settings import AE_TITLE, TlsSettings
 from BoneStrengthFEALib.privacy import case_key
 from BoneStrengthFEALib.retrieval_file import uid_hash, write_retrieval
@@ -26,13 +26,10 @@ from BoneStrengthFEALib.sources.retrieve import FEWEST_IMAGES
 from BoneStrengthFEALib.sources.source import is_uid
 from BoneStrengthFEALib.sources.spool import MOST_BYTES, MOST_INSTANCES
 from BoneStrengthFEALib.sources.storage_service import (
-    CLASSES,
-    MOST_ASSOCIATIONS,
     NOT_AUTHORIZED,
     OUT_OF_RESOURCES,
     SUCCESS,
-    SYNTAXES,
-    no_delay,
+    listening,
     tls_context,
 )
 
@@ -40,6 +37,7 @@ LOGGER = logging.getLogger(__name__)
 NOT_UNDERSTOOD, TOO_LATE = 0xC000, 0x0110
 SCAN, LABELS, SENDER = "ct-", "labels-", "sender"
 """Beginnings of the files' names, and the file that keeps who sent the study."""
+VERIFICATION = "1.2.840.10008.1.1"
 READ = ("StudyInstanceUID", "SOPInstanceUID", "SOPClassUID", "Manufacturer")
 
 
@@ -104,33 +102,16 @@ def receiving(reception: Reception, receiver: StudyReceiver) -> Iterator[None]:
         Without pynetdicom.
     """
     try:
-        from pynetdicom import AE, evt
+        from pynetdicom import AE
     except ImportError as error:
         raise DependencyError("reception needs the package pynetdicom, 3.0.4 or later; install it") from error
     entity = AE(ae_title=reception.aet)
-    entity.maximum_associations = MOST_ASSOCIATIONS
-    entity.require_called_aet, entity.require_calling_aet = True, list(reception.callers)
-    for sop_class in CLASSES:
-        entity.add_supported_context(sop_class, list(SYNTAXES))
-    entity.add_supported_context("1.2.840.10008.1.1")
+    entity.require_calling_aet = list(reception.callers)
+    # C-ECHO, by which a sender tries the connection
+    entity.add_supported_context(VERIFICATION)
     context = tls_context(reception.tls, server=True) if reception.tls.certificate_file else None
-    try:
-        server = entity.start_server(
-            (reception.address, reception.port),
-            block=False,
-            ssl_context=context,
-            evt_handlers=[(evt.EVT_C_STORE, receiver), (evt.EVT_CONN_OPEN, no_delay)],
-        )
-    except OSError as error:
-        raise PacsError(
-            f"reception: cannot listen on port {reception.port}: {error.strerror}; choose a free port and an address "
-            "of this machine",
-            code="PACS_PORT",
-        ) from error
-    try:
+    with listening(entity, (reception.address, reception.port), receiver, context, "reception"):
         yield
-    finally:
-        server.shutdown()
 
 
 class StudyReceiver:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from BoneStrengthFEALib.dicom_in.header import COMPRESSED, NATIVE
@@ -95,26 +95,65 @@ def storage_service(pacs: DimsePacs, receiver: Receiver) -> Iterator[None]:
     PacsError
         PACS_PORT when the port cannot be opened.
     """
-    from pynetdicom import AE, evt
+    from pynetdicom import AE
 
     service = AE(ae_title=pacs.calling_aet)
-    service.maximum_associations = MOST_ASSOCIATIONS
-    service.require_called_aet = True
     service.require_calling_aet = [pacs.called_aet]
     service.network_timeout = service.dimse_timeout = pacs.timeout_s
+    context = tls_context(pacs.tls, server=True) if pacs.use_tls else None
+    with listening(service, (pacs.bind_address, pacs.bind_port), receiver, context, f"PACS {pacs.name}"):
+        yield
+
+
+@contextlib.contextmanager
+def listening(
+    service: Any,
+    address: tuple[str, int],
+    receiver: Callable[[Any], int],
+    context: ssl.SSLContext | None,
+    name: str,
+) -> Iterator[None]:
+    """Take CT and labels by C-STORE while the block lasts.
+
+    Parameters
+    ----------
+    service
+        pynetdicom's application entity, with the titles that may call it.
+    address
+        Address and port to listen on.
+    receiver
+        Answers each C-STORE event with a status.
+    context
+        TLS; None for none.
+    name
+        Who listens, for the error.
+
+    Yields
+    ------
+    Nothing.
+
+    Raises
+    ------
+    PacsError
+        PACS_PORT when the port cannot be opened.
+    """
+    from pynetdicom import evt
+
+    service.maximum_associations = MOST_ASSOCIATIONS
+    service.require_called_aet = True
     for sop_class in CLASSES:
         service.add_supported_context(sop_class, list(SYNTAXES))
     try:
         server = service.start_server(
-            (pacs.bind_address, pacs.bind_port),
+            address,
             block=False,
-            ssl_context=tls_context(pacs.tls, server=True) if pacs.use_tls else None,
+            ssl_context=context,
             evt_handlers=[(evt.EVT_C_STORE, receiver), (evt.EVT_CONN_OPEN, no_delay)],
         )
     except OSError as error:
         raise PacsError(
-            f"PACS {pacs.name}: cannot listen on port {pacs.bind_port}: {error.strerror}; choose a free bind_port and "
-            "an address of this machine",
+            f"{name}: cannot listen on port {address[1]}: {error.strerror}; choose a free port and an address of this "
+            "machine",
             code="PACS_PORT",
         ) from error
     try:
