@@ -4,10 +4,11 @@ import numpy as np
 import qt
 import slicer
 import vtk
+
+# not from this folder: Slicer loads this file as a module with the folder's name, which is no package then
+from BoneStrengthFEAPanel.isolation import isolate, wholeBone
 from SegmentEditorEffects import AbstractScriptedSegmentEditorEffect
 from slicer.i18n import tr as _
-
-from SegmentEditorIsolateBoneLib.isolation import isolate, wholeBone
 
 PREVIEW_COLOR = (1.0, 0.75, 0.1)
 PREVIEW_NAME = "Isolate bone preview"

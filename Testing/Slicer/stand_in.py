@@ -131,7 +131,10 @@ class qMRMLTableView(QtWidgets.QTableView):
 
 
 class qMRMLNodeComboBox(QtWidgets.QWidget):
-    """Keeps a node; takes another, or none, when it leaves the scene."""
+    """Keeps a node, none when it leaves the scene; without the choice of none it takes the first node there is.
+
+    It does so while a reader is still at work: a volume has no image then, a segmentation no segment.
+    """
 
     SIGNALS = ("currentNodeChanged(vtkMRMLNode*)",)
     currentNodeChanged = QtCore.Signal(object)
@@ -139,10 +142,18 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
     showChildNodeTypes = QtCore.Property(bool, lambda s: True, lambda s, v: None)
     addEnabled = QtCore.Property(bool, lambda s: True, lambda s, v: None)
     removeEnabled = QtCore.Property(bool, lambda s: True, lambda s, v: None)
-    noneEnabled = QtCore.Property(bool, lambda s: True, lambda s, v: None)
+    noneEnabled = QtCore.Property(bool, lambda s: s.__dict__.get("_e", False), lambda s, v: s.__dict__.update(_e=v))
 
     def setMRMLScene(self, scene: Any) -> None:
+        self.__dict__["scene"] = scene
+        scene.AddObserver(scene.NodeAddedEvent, self._on_added)
         scene.AddObserver(scene.NodeRemovedEvent, self._on_removed)
+
+    def _on_added(self, *_unused: Any) -> None:
+        if self.__dict__.get("node") is None and not self.noneEnabled:
+            found = [self.__dict__["scene"].GetFirstNodeByClass(kind) for kind in self.nodeTypes]
+            shown = [node for node in found if node is not None and not node.GetHideFromEditors()]
+            self.setCurrentNode(shown[0] if shown else None)
 
     def _on_removed(self, *_unused: Any) -> None:
         node = self.__dict__.get("node")

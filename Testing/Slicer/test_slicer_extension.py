@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import json
 import os
 import shutil
@@ -141,7 +142,7 @@ def test_batch_runs_a_folder_resumes_and_says_what_failed(module: Any, tmp_path:
 
 
 def test_a_click_isolates_the_bone_a_person_segmented(module: Any) -> None:
-    from SegmentEditorIsolateBoneLib.isolation import isolate
+    from BoneStrengthFEAPanel.isolation import isolate
 
     study = demo_study(("L1", "L2", "L3"))
     assert study.parts is not None
@@ -162,7 +163,7 @@ def test_a_click_isolates_the_bone_a_person_segmented(module: Any) -> None:
 
 def test_two_balls_that_touch_are_split_and_a_shell_is_filled() -> None:
     sys.path.insert(0, str(MODULE_FOLDER))
-    from SegmentEditorIsolateBoneLib.isolation import isolate
+    from BoneStrengthFEAPanel.isolation import isolate
 
     from BoneStrengthFEALib.volume import Quantity, Volume
 
@@ -293,8 +294,14 @@ def an_effect(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any]:
     slicer_scene.put("SegmentEditorEffects", AbstractScriptedSegmentEditorEffect=_AbstractEffect)
     monkeypatch.setattr(slicer, "qMRMLSliderWidget", stand_in.ctkSliderWidget, raising=False)
     monkeypatch.setitem(sys.modules, "BoneStrengthFEA", slicer_scene.import_module())
-    from SegmentEditorIsolateBoneLib.SegmentEditorEffect import SegmentEditorEffect
-
+    # as Slicer does: the file is a module that has the name of its folder
+    path = MODULE_FOLDER / "SegmentEditorIsolateBoneLib" / "SegmentEditorEffect.py"
+    spec = importlib.util.spec_from_file_location(path.parent.name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    loaded = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, path.parent.name, loaded)
+    spec.loader.exec_module(loaded)
     study = demo_study(("L3",))
     volume = slicer_scene.volume_node(study.ct)
     segmentation = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "bone")
@@ -311,7 +318,7 @@ def an_effect(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any]:
         addLabeledOptionsWidget=lambda _text, _widget: None,
         addOptionsWidget=lambda _widget: None,
     )
-    effect = SegmentEditorEffect(scripted)
+    effect = loaded.SegmentEditorEffect(scripted)
     effect.setupOptionsFrame()
     return effect, parameters
 
