@@ -60,7 +60,7 @@ def _segmentOnGrid(segmentationNode, segmentId, volumeNode):
     if not segmentationNode.GetBinaryLabelmapRepresentation(segmentId, segment):
         segmentationNode.CreateBinaryLabelmapRepresentation()
         segmentationNode.GetBinaryLabelmapRepresentation(segmentId, segment)
-    reference = slicer.vtkSlicerSegmentationsModuleLogic.CreateOrientedImageDataFromVolumeNode(volumeNode)
+    reference = slicer.modules.segmentations.logic().CreateOrientedImageDataFromVolumeNode(volumeNode)
     reference.UnRegister(None)
     slicer.vtkOrientedImageDataResample.ResampleOrientedImageToReferenceOrientedImage(segment, reference, onGrid, False)
     columns, rows, slices = onGrid.GetDimensions()

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import slicer
 import vtk
+from vtk.util.numpy_support import numpy_to_vtk
 
 from BoneStrengthFEAPanel.measures_table import fillMeasures
 from BoneStrengthFEAPanel.packed_files import packedFiles
@@ -35,17 +36,35 @@ def volumeFromLibrary(volume, name):
 
 
 def segmentationFromLabels(labels, reference, name, colors=None):
-    """Segmentation node with one segment for each label present, named as in the map."""
+    """Segmentation node with one segment for each label present, named as in the map.
+
+    The segments share one image: a hundred labels take no longer than one, and no node is added on the way.
+    """
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
     node.CreateDefaultDisplayNodes()
     node.SetReferenceImageGeometryParameterFromVolumeNode(reference)
+    segmentation = node.GetSegmentation()
+    representation = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
+    segmentation.SetSourceRepresentationName(representation)
+    image = _orientedImage(labels.volume)
     for n, value in enumerate(labels.values()):
-        segmentId = node.GetSegmentation().AddEmptySegment("", labels.names.get(value, str(value)))
+        segment = segmentation.GetSegment(segmentation.AddEmptySegment("", labels.names.get(value, str(value))))
         if colors:
-            node.GetSegmentation().GetSegment(segmentId).SetColor(*colors[n % len(colors)])
-        mask = (np.asarray(labels.volume.array) == value).astype(np.uint8)
-        slicer.util.updateSegmentBinaryLabelmapFromArray(mask, node, segmentId, reference)
+            segment.SetColor(*colors[n % len(colors)])
+        segment.SetLabelValue(int(value))
+        segment.AddRepresentation(representation, image)
     return node
+
+
+def _orientedImage(volume):
+    """Image with the labels and the geometry of a library volume."""
+    slices, rows, columns = volume.array.shape
+    image = slicer.vtkOrientedImageData()
+    image.SetDimensions(columns, rows, slices)
+    scalars = numpy_to_vtk(np.ascontiguousarray(volume.array, dtype=np.int16).ravel(), deep=True)
+    image.GetPointData().SetScalars(scalars)
+    image.SetGeometryFromImageToWorldMatrix(vtkMatrix(volume.ijk_to_ras))
+    return image
 
 
 def removeWithDisplay(node):
