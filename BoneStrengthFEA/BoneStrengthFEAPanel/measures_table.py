@@ -11,7 +11,9 @@ def fillMeasures(node, results):
     """Write all numbers of results into a table node, a row each; returns the node."""
     from BoneStrengthFEALib.outcome_files import COLUMNS, measures_rows
 
+    node.SetLocked(False)
     node.RemoveAllColumns()
+    node.SetUseColumnTitleAsColumnHeader(True)
     for name in COLUMNS:
         column = vtk.vtkStringArray()
         column.SetName(name)
@@ -20,6 +22,8 @@ def fillMeasures(node, results):
         index = node.AddEmptyRow()
         for column, text in enumerate(row):
             node.SetCellText(index, column, text)
+    # results are read, not edited
+    node.SetLocked(True)
     return node
 
 

@@ -63,6 +63,7 @@ class PanelMixin(InputMixin, EditorMixin, ResultsMixin, CohortMixin):
         ):
             button.connect("clicked(bool)", slot)
         ui.editSegmentationButton.connect("toggled(bool)", self.onEditSegmentation)
+        ui.editorFrame.visible = False
         self.setupResults()
         self.setupCohort()
         self.setRunning(False)
@@ -153,7 +154,8 @@ class PanelMixin(InputMixin, EditorMixin, ResultsMixin, CohortMixin):
 
         data = json.loads((folder / "calibration.json").read_text(encoding="utf-8"))
         fitted = data["calibration"]
-        powers = [f"{c:.5g} HU^{n}" if n else f"{c:.5g}" for n, c in enumerate(fitted["coefficients"])]
+        units = ("", " HU", *(f" HU^{n}" for n in range(2, len(fitted["coefficients"]))))
+        powers = [f"{c:.5g}{unit}" for c, unit in zip(fitted["coefficients"], units, strict=False)]
         text = _("{method}: density = {terms} [mg/cm3 {kind}]")
         lines = [text.format(method=fitted["method"], kind=fitted["quantity"], terms=" + ".join(powers))]
         checks = [*fitted["quality"]["lines"], *data["quality"]["lines"]]
@@ -163,7 +165,7 @@ class PanelMixin(InputMixin, EditorMixin, ResultsMixin, CohortMixin):
         self.offerToAccept([c["check"] for c in checks if c["outcome"] == "refuse"])
         self.ui.calibrationLabel.text = "\n".join(lines)
         if fitted.get("points"):
-            self.showChart(showCalibration(fitted, self._parameterNode.ctVolume))
+            views.showChart(showCalibration(fitted, self._parameterNode.ctVolume))
 
     def offerToAccept(self, codes):
         """Let a person take responsibility for these checks with one button."""
@@ -199,8 +201,8 @@ class PanelMixin(InputMixin, EditorMixin, ResultsMixin, CohortMixin):
         from BoneStrengthFEAPanel.preview_nodes import showFrame
 
         data = json.loads((folder / "frames.json").read_text(encoding="utf-8"))
-        for entry in data["sites"]:
-            showFrame(entry)
+        boxes = [showFrame(entry) for entry in data["sites"]]
+        views.lookAt(boxes[0] if len(boxes) == 1 else None)
         self.ui.stageLabel.text = _("Move or turn a box to change how that bone is loaded; Run uses it.")
 
     def onClearPreview(self, *_unused):

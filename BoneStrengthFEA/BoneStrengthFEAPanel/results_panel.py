@@ -24,7 +24,7 @@ class ResultsMixin:
         ui.fieldSelector.connect("currentIndexChanged(int)", self.onFieldChanged)
         ui.thresholdSlider.connect("valueChanged(double)", self.onThresholdChanged)
         ui.plotButton.connect("clicked(bool)", self.onShowPlot)
-        ui.densityButton.connect("clicked(bool)", self.onShowDensity)
+        ui.densityButton.connect("toggled(bool)", self.onShowDensity)
         ui.reportButton.connect("clicked(bool)", self.onOpenReport)
         ui.pdfButton.connect("clicked(bool)", self.onOpenPdf)
         ui.saveButton.connect("clicked(bool)", self.onSaveFiles)
@@ -57,6 +57,8 @@ class ResultsMixin:
         """Show headline, table and buttons of a run; None shows that there is none."""
         ui = self.ui
         results = self.logic.resultsOf(caseId) if caseId and self.logic else None
+        if ui.densityButton.checked:
+            ui.densityButton.checked = False
         self._shownRoles = to_nodes.nodesOfCase(caseId) if results else {}
         ui.headlineLabel.text = headline(results) if results else _("No results yet.")
         self.showTable(self._shownRoles.get("table"))
@@ -138,18 +140,15 @@ class ResultsMixin:
     def onShowPlot(self, *_unused):
         chart = self._shownRoles.get(f"plot:{self.ui.boneSelector.currentText}")
         if chart is not None:
-            self.showChart(chart)
+            views.showChart(chart)
 
-    def showChart(self, chart):
-        """Show a plot chart in Slicer's plot view; without a main window it is in the scene only."""
-        if views.hasViews():
-            slicer.modules.plots.logic().ShowChartInLayout(chart)
-
-    def onShowDensity(self, *_unused):
+    def onShowDensity(self, shown):
+        """Lay the density of the run over the CT, or take it off."""
         node = self._shownRoles.get("density")
-        if node is not None and views.hasViews():
-            slicer.util.setSliceViewerLayers(foreground=node, foregroundOpacity=0.6)
-            views.showLegend(node, node.GetName())
+        if node is not None:
+            regions = [other for role, other in self._shownRoles.items() if role.startswith("regions:")]
+            bones = self._parameterNode.boneSegmentation if self._parameterNode else None
+            views.showDensity(node, shown, [*regions, *([bones] if bones else [])])
 
     def onOpenReport(self, *_unused):
         self._open("report.html")

@@ -160,7 +160,7 @@ class CaseWriter:
         chart = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotChartNode", f"{site.name} force-displacement plot")
         self._own(chart, f"plot:{site.name}")
         chart.AddAndObservePlotSeriesNodeID(series.GetID())
-        chart.SetTitle(f"{site.name}: force and displacement of the loaded face")
+        chart.SetTitle(f"{site.name}: force and displacement")
         chart.SetXAxisTitle("displacement [mm]")
         chart.SetYAxisTitle("force [N]")
         chart.SetLegendVisibility(False)

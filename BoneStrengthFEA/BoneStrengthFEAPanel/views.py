@@ -80,12 +80,35 @@ def setShown(node, shown):
         node.GetNthDisplayNode(n).SetVisibility(shown)
 
 
-def lookAt(modelNode):
-    """Bring slices and 3D views to a model."""
-    if not hasViews() or modelNode is None:
+def lookAt(node):
+    """Bring slices and 3D views to a model or a box."""
+    if not hasViews() or node is None:
         return
     bounds = np.empty(6)
-    modelNode.GetRASBounds(bounds)
+    node.GetRASBounds(bounds)
     middle = bounds.reshape(3, 2).mean(axis=1)
     slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *middle, slicer.vtkMRMLSliceNode.CenteredJumpSlice)
     slicer.util.resetThreeDViews()
+
+
+def showChart(chart):
+    """Show a plot chart beside the 3D view; without views it is in the scene only."""
+    if not hasViews():
+        return
+    layout = slicer.app.layoutManager()
+    if layout.layout == slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView:
+        # four views with a plot have none in 3D
+        layout.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutConventionalView)
+    slicer.modules.plots.logic().ShowChartInLayout(chart)
+
+
+def showDensity(node, shown, segmentations):
+    """Lay a density volume over the CT with its legend, or take it off; meanwhile segments are outlines."""
+    if not hasViews():
+        return
+    for segmentation in segmentations:
+        segmentation.GetDisplayNode().SetVisibility2DFill(not shown)
+    slicer.util.setSliceViewerLayers(foreground=node if shown else None, foregroundOpacity=0.6 if shown else 0.0)
+    showLegend(node, node.GetName())
+    for n in range(1, node.GetNumberOfDisplayNodes()):
+        node.GetNthDisplayNode(n).SetVisibility(shown)
