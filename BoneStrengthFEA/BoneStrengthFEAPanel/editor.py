@@ -67,8 +67,8 @@ class EditorMixin:
             return
         slicer.util.selectModule("TotalSegmentator")
         with self.errorsShown(_("Choose the CT in TotalSegmentator yourself.")):
-            widget = slicer.modules.totalsegmentator.widgetRepresentation().self()
-            widget.ui.inputVolumeSelector.setCurrentNode(ct)
+            widgets = slicer.modules.totalsegmentator.widgetRepresentation().self().ui
+            widgets.inputVolumeSelector.setCurrentNode(ct)
 
 
 def _editorNode():
