@@ -95,11 +95,11 @@ def showChart(chart):
     """Show a plot chart beside the 3D view; without views it is in the scene only."""
     if not hasViews():
         return
-    layout = slicer.app.layoutManager()
-    if layout.layout == slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView:
-        # four views with a plot have none in 3D
-        layout.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutConventionalView)
     slicer.modules.plots.logic().ShowChartInLayout(chart)
+    layout = slicer.app.layoutManager()
+    if layout.layout == slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpPlotView:
+        # Slicer's answer to its usual four views, which puts the plot in the place of the 3D view
+        layout.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutConventionalPlotView)
 
 
 def showDensity(node, shown, segmentations):
