@@ -6,6 +6,8 @@ import vtk
 from slicer.i18n import tr as _
 
 COLORS = "vtkMRMLColorTableNodeFileViridis.txt"
+LABEL_FORMAT = "%.3g"
+"""Of legends; Slicer's own has one decimal, too few for strains."""
 
 
 def hasViews():
@@ -71,6 +73,7 @@ def showLegend(node, title):
     legend = slicer.modules.colors.logic().AddDefaultColorLegendDisplayNode(node)
     if legend is not None:
         legend.SetTitleText(title)
+        legend.SetLabelFormat(LABEL_FORMAT)
         legend.SetVisibility(node.GetDisplayNode().GetVisibility())
 
 
@@ -88,7 +91,12 @@ def lookAt(node):
     node.GetRASBounds(bounds)
     middle = bounds.reshape(3, 2).mean(axis=1)
     slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *middle, slicer.vtkMRMLSliceNode.CenteredJumpSlice)
-    slicer.util.resetThreeDViews()
+    layout = slicer.app.layoutManager()
+    for n in range(layout.threeDViewCount):
+        view = layout.threeDWidget(n).threeDView()
+        # Slicer's own reset shows the whole scene, in which one bone is small
+        view.renderWindow().GetRenderers().GetFirstRenderer().ResetCamera(list(bounds))
+        view.scheduleRender()
 
 
 def showChart(chart):
