@@ -110,7 +110,11 @@ class InputMixin:
         self._updating = True
         self._bones.fill(rows)
         self._updating = False
-        self.onBonesChanged()
+        if rows:
+            self.onBonesChanged()
+        else:
+            # while a scene is read the segments come last: what was saved about them must stay
+            self.updateRunButton()
 
     def onBonesChanged(self, *_unused):
         if self._updating or self._parameterNode is None:
