@@ -488,7 +488,7 @@ def no_hidden_errors() -> Iterator[None]:
         raise caught[0]
 
 
-def process_events(done: Any, seconds: float = 240.0) -> None:
+def process_events(done: Any, seconds: float = 600.0) -> None:
     """Run Qt's events until done() is true."""
     clock = QtCore.QElapsedTimer()
     clock.start()
