@@ -22,6 +22,8 @@ References
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from BoneStrengthFEALib.volume import FloatArray
@@ -94,12 +96,14 @@ def brick_stiffness(elasticity: FloatArray, spacing_mm: tuple[float, float, floa
     """
     weight = float(np.prod(spacing_mm)) / 8.0
     stiffness = np.zeros((24, 24))
-    for x in GAUSS:
-        for y in GAUSS:
-            for z in GAUSS:
-                b = strain_displacement(np.array((x, y, z)), spacing_mm)
-                stiffness += weight * b.T @ elasticity @ b
+    for b in _at_gauss_points(spacing_mm):
+        stiffness += weight * b.T @ elasticity @ b
     return stiffness
+
+
+@lru_cache(maxsize=64)
+def _at_gauss_points(spacing_mm: tuple[float, float, float]) -> list[FloatArray]:
+    return [strain_displacement(np.array((x, y, z)), spacing_mm) for x in GAUSS for y in GAUSS for z in GAUSS]
 
 
 def mirror_blocks(elasticity: FloatArray, spacing_mm: tuple[float, float, float]) -> FloatArray:

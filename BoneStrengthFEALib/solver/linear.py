@@ -195,7 +195,7 @@ def _solve(
 ) -> tuple[FloatArray, tuple[float, ...]]:
     u = system.constraints.given_mm().reshape(-1, 3)
     residual = _true_residual(system, u)
-    initial = float(np.linalg.norm(residual))
+    initial = _norm(team, residual)
     if initial == 0.0:
         return u, (0.0,)
     state = _Iteration(system, precondition, options, team, callback, initial, [1.0])
@@ -203,7 +203,7 @@ def _solve(
         before, steps = state.history[-1], len(state.history)
         state.round(u, residual)
         residual = _true_residual(system, u)
-        state.history[-1] = float(np.linalg.norm(residual)) / initial
+        state.history[-1] = _norm(team, residual) / initial
         stuck = len(state.history) == steps or state.history[-1] > STUCK_RATIO * before
         if stuck and not (isinstance(precondition, Multigrid) and precondition.retreat()):
             break
@@ -211,6 +211,11 @@ def _solve(
         raise ConvergenceError(_what_was_tried(state), tuple(state.history))
     callback(STAGE_SOLVE, 1.0)
     return u, tuple(state.history)
+
+
+def _norm(team: Team, vector: FloatArray) -> float:
+    # not BLAS, whose own threads are many times slower on a loaded machine
+    return float(np.sqrt(sum_over(team, vk.dot, vector, vector)))
 
 
 def _what_was_tried(state: _Iteration) -> str:
@@ -256,7 +261,7 @@ def _solution(system: System, u: FloatArray, history: tuple[float, ...], numbers
         reactions_n=reactions,
         platen_motion=motion,
         relative_residuals=history,
-        energy_n_mm=0.5 * float(np.vdot(u, internal)),
+        energy_n_mm=0.5 * float(np.einsum("nc,nc->", u, internal)),
         removed_elements=system.removed_elements,
         numbers=numbers,
         backend=system.backend,

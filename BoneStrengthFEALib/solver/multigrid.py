@@ -21,7 +21,7 @@ from BoneStrengthFEALib.solver.batch_code import WIDTH
 from BoneStrengthFEALib.solver.coarsening import CoarseLevel, coarsen
 from BoneStrengthFEALib.solver.compiling import Team
 from BoneStrengthFEALib.solver.levels import Level, PackedLevels, Work, restriction_slabs
-from BoneStrengthFEALib.solver.operator import SERIAL_BELOW, Bricks, ElementOperator
+from BoneStrengthFEALib.solver.operator import SERIAL_BELOW, AssembledOperator, Bricks, ElementOperator
 from BoneStrengthFEALib.solver.spectrum import element_bound, largest_eigenvalue
 from BoneStrengthFEALib.solver.teamwork import copy_rows, pieces, run_over
 from BoneStrengthFEALib.volume import FloatArray
@@ -89,11 +89,13 @@ class Multigrid:
         self._after_level = after_level
         self._elasticities = elasticities
         self.levels: list[Level] = []
-        held = self._build(elements, operator, fixed, spacing_mm)
+        held, coarsest_mm = self._build(elements, operator, fixed, spacing_mm)
         shared = [n for n, level in enumerate(self.levels[:-1]) if _worth_sharing(level)]
         self._shared = len(shared)
         self._work = [Work(len(level.inverse_diagonal)) for level in self.levels[: self._shared]]
-        self._packed = PackedLevels(self.levels[self._shared :], _dense_inverse(self.levels[-1], held))
+        coarsest = AssembledOperator(self.levels[-1].operator.bricks, elasticities, coarsest_mm).matrix.toarray()
+        inverse = _regularised_inverse(coarsest, ~held & (self.levels[-1].inverse_diagonal[:, :3] > 0))
+        self._packed = PackedLevels(self.levels[self._shared :], inverse)
         visits, self._smoother = _cycle_for(operator.bricks.node_count / len(elements))
         self._visits = np.array([1] + [visits] * (len(self.levels) - 1))
         self._set_smoother()
@@ -104,19 +106,20 @@ class Multigrid:
         operator: ElementOperator,
         held: tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]],
         spacing_mm: tuple[float, float, float],
-    ) -> npt.NDArray[np.bool_]:
+    ) -> tuple[npt.NDArray[np.bool_], tuple[float, float, float]]:
         fixed, coarse_fixed = held
+        # holds on every level: boxes keep their proportions, and means of lambda / mu do not exceed the largest
+        bound = element_bound(operator.bricks.coefficients, self._elasticities, spacing_mm)
         while True:
             bricks = operator.bricks
-            bound = element_bound(bricks.coefficients, self._elasticities, spacing_mm)
             level = _make_level(operator, fixed, bound)
             self.levels.append(level)
             self._after_level(len(self.levels))
             if bricks.node_count <= COARSEST_NODES or len(elements) == 1:
-                return fixed
+                return fixed, spacing_mm
             down = coarsen(elements, bricks.corners, bricks.coefficients, bricks.node_count)
             if down.node_count >= bricks.node_count:
-                return fixed
+                return fixed, spacing_mm
             level.down = down
             level.slabs = restriction_slabs(down, self.team.threads, SERIAL_BELOW)
             fixed = coarse_fixed = _coarse_fixed(down, coarse_fixed)
@@ -230,16 +233,9 @@ def _make_level(operator: ElementOperator, fixed: npt.NDArray[np.bool_], bound: 
     return Level(operator, inverse, min(bound, SAFETY * largest_eigenvalue(operator, inverse)), bound)
 
 
-def _dense_inverse(level: Level, fixed: npt.NDArray[np.bool_]) -> FloatArray:
-    size = 3 * len(fixed)
-    matrix = np.zeros((size, size))
-    unit = np.zeros(fixed.shape)
-    for column in range(size):
-        unit.flat[column] = 1.0
-        matrix[:, column] = level.operator.apply(unit).ravel()
-        unit.flat[column] = 0.0
-    free = (~fixed & (level.inverse_diagonal[:, :3] > 0)).ravel()
-    inverse = np.zeros((size, size), np.float32)
+def _regularised_inverse(matrix: FloatArray, is_free: npt.NDArray[np.bool_]) -> FloatArray:
+    free = is_free.ravel()
+    inverse = np.zeros(matrix.shape, np.float32)
     if free.any():
         inner = matrix[np.ix_(free, free)]
         inner += REGULARISATION * np.trace(inner) / len(inner) * np.eye(len(inner))

@@ -132,7 +132,7 @@ class ElementOperator:
 
 
 class AssembledOperator:
-    """The same operator as a sparse matrix, for machines without numba.
+    """The same operator as a sparse matrix, for machines without numba and for the coarsest level.
 
     Parameters
     ----------

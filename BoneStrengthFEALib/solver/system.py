@@ -138,8 +138,10 @@ def reduced_bases(factors: FloatArray, elasticities: list[FloatArray]) -> tuple[
     -------
     (1, m) factors and one basis; or what was given, when the elements differ in more than a factor.
     """
-    lame = factors[:, int(np.argmax(factors[1]))] / max(float(factors[1].max()), np.finfo(float).tiny)
-    if factors[2].any() or np.abs(factors[0] - lame[0] * factors[1]).max() > SAME_RATIO * np.abs(factors[0]).max():
+    if factors[2].any():
+        return factors, elasticities
+    lame = factors[:, int(np.argmax(factors[1]))] / factors[1].max()
+    if np.abs(factors[0] - lame[0] * factors[1]).max() > SAME_RATIO * np.abs(factors[0]).max():
         return factors, elasticities
     return factors[1:2].copy(), [lame[0] * elasticities[0] + elasticities[1]]
 
