@@ -416,3 +416,25 @@ def test_a_model_of_some_size_is_solved_without_numba() -> None:
     compiled_reaction = solve_linear(compressed(vertebral_body((9, 12, 15)))).reactions_n["top_z"][2]
     assert backend == "numpy"
     assert float(reaction) == pytest.approx(compiled_reaction, rel=1e-7)
+
+
+def test_a_team_answers_in_order_and_raises_after_all_have_ended() -> None:
+    team = Team(3)
+    ended: list[float] = []
+
+    def late(seconds: float) -> float:
+        time.sleep(abs(seconds))
+        ended.append(seconds)
+        if seconds < 0:
+            raise ValueError(f"{seconds}")
+        return seconds
+
+    try:
+        assert team.run(late, [(0.02,), (0.04,), (0.01,)]) == [0.02, 0.04, 0.01]
+        with pytest.raises(ValueError, match=r"-0\.02"):
+            team.run(late, [(0.0,), (-0.02,), (-0.01,), (0.05,)])
+        assert ended.count(0.05) == 1
+        assert team.run(late, [(0.001,), (0.002,)]) == [0.001, 0.002]
+    finally:
+        team.close()
+    assert team.run(late, [(0.001,), (0.002,)]) == [0.001, 0.002]
