@@ -30,6 +30,7 @@ from BoneStrengthFEALib.report_files import write_report
 from BoneStrengthFEALib.results import SiteResult, StudyResults, write_results
 from BoneStrengthFEALib.service_record import with_service, write_record
 from BoneStrengthFEALib.site_analysis import SiteFields
+from BoneStrengthFEALib.strength_record import Strength
 from BoneStrengthFEALib.study import Study
 from BoneStrengthFEALib.volume import FloatArray
 
@@ -175,8 +176,8 @@ def measures_rows(results: StudyResults) -> list[tuple[str, ...]]:
     for site in results.sites:
         who = (site.site, site.level, site.side)
         rows += [_row(who, m) for m in site.bmd]
-        rows += [(*who, f"failure_load_{s.criterion}", repr(s.force_n), "N", "", "", s.source) for s in site.strengths]
-        rows += [(*who, "stiffness", repr(s.stiffness_n_per_mm), "N/mm", "", "", s.source) for s in site.strengths[:1]]
+        rows += [_load_row(who, s) for s in site.strengths]
+        rows += [_stiffness_row(who, s) for s in site.strengths[:1]]
         rows += [
             (*who, f"failure_load_fall_{p.rotation_deg:g}deg", repr(p.force_n), "N", "", "", "sweep of fall directions")
             for p in site.sweep
@@ -187,6 +188,16 @@ def measures_rows(results: StudyResults) -> list[tuple[str, ...]]:
 def _row(who: tuple[str, ...], m: Measure) -> tuple[str, ...]:
     source = m.source + (" (unverified)" * m.unverified)
     return (*who, m.id, repr(m.value), m.unit, _optional(m.uncertainty), m.classification, source)
+
+
+def _load_row(who: tuple[str, ...], s: Strength) -> tuple[str, ...]:
+    name = f"failure_load_{s.criterion}"
+    return (*who, name, repr(s.force_n), "N", _optional(s.uncertainty_n), "", s.source)
+
+
+def _stiffness_row(who: tuple[str, ...], s: Strength) -> tuple[str, ...]:
+    spread = _optional(s.stiffness_uncertainty_n_per_mm)
+    return (*who, "stiffness", repr(s.stiffness_n_per_mm), "N/mm", spread, "", s.source)
 
 
 def _optional(value: float | None) -> str:

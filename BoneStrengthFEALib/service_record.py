@@ -175,7 +175,7 @@ def _assessment(results: StudyResults) -> ServicePart:
     risk = results.risk.classification if results.risk else ""
     found = {"a bone strength": strengths, "a bone mineral density": densities, "a fracture-risk class": risk}
     missing = tuple(name for name, value in found.items() if not value)
-    words = f"{strengths} strengths, {densities} densities, fracture-risk class {risk or 'not determined'}"
+    words = f"strength of {strengths}, density of {densities} bones, fracture-risk class {risk or 'not determined'}"
     utc = "" if missing else results.provenance.get("utc", "") or "unknown"
     evidence = (words, f"settings {results.provenance.get('settings_sha256', '')[:SHOWN]}")
     what = "assessment of bone strength, fracture risk and bone mineral density"

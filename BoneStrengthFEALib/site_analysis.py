@@ -19,10 +19,11 @@ from BoneStrengthFEALib.progress import ProgressCallback
 from BoneStrengthFEALib.quality import Outcome, QualityLine, QualityReport
 from BoneStrengthFEALib.results import ModelRecord, SiteResult
 from BoneStrengthFEALib.settings import NonlinearSettings, Settings
-from BoneStrengthFEALib.site_density import measure_site
+from BoneStrengthFEALib.site_density import MeasuredBone, measure_site
 from BoneStrengthFEALib.site_model import build_model
 from BoneStrengthFEALib.site_risk import site_risk
 from BoneStrengthFEALib.site_sweep import sweep_falls
+from BoneStrengthFEALib.site_uncertainty import with_calibration_uncertainty
 from BoneStrengthFEALib.solver import Solution, SolverOptions, solve_linear
 from BoneStrengthFEALib.strength import ElementFields, Loading
 from BoneStrengthFEALib.strength_record import Strength
@@ -101,7 +102,7 @@ def analyse(
     result, bone = measure_site(study, target, density, calibration, settings, callback)
     if bone is None:
         return result, None
-    fields, model, strengths, checks = _load(bone.specimen, bone.density, settings, callback)
+    fields, model, strengths, checks = _load(bone, calibration, settings, callback)
     falls, fall_lines = sweep_falls(bone.specimen, bone.density, settings, callback)
     failure = fields.failure
     return dataclasses.replace(
@@ -116,9 +117,9 @@ def analyse(
 
 
 def _load(
-    specimen: Specimen, density: Volume, settings: Settings, callback: ProgressCallback
+    bone: MeasuredBone, calibration: Calibration, settings: Settings, callback: ProgressCallback
 ) -> tuple[SiteFields, ModelRecord, tuple[Strength, ...], QualityReport]:
-    chosen, site = settings.model, specimen.site
+    specimen, density, chosen, site = bone.specimen, bone.density, settings.model, bone.specimen.site
     nonlinear = chosen.analysis == "nonlinear"
     callback(f"{specimen.name}: finite-element model", 0.0)
     built = build_model(specimen, density, chosen)
@@ -141,6 +142,7 @@ def _load(
         else strength.evaluate(c, loaded.model, solution, loading, fields)
         for c in criteria
     )
+    strengths = with_calibration_uncertainty(strengths, bone, settings, calibration, (loaded, fields))
     record = _model_record(loaded, solution, materials, built.case.source, chosen.analysis)
     if failure:
         record = dataclasses.replace(record, numbers={**record.numbers, **_nonlinear_numbers(failure)})

@@ -91,6 +91,8 @@ def measure_site(
     measures = bmd.measure(restored.density if settings.measures.rim == "all" else near, specimen, calibration)
     if settings.measures.rim == "areal":
         measures = (*measures, *bmd.restored_content(measures, restored))
+    if restored.rim_share > 0:
+        quality = quality.merged((bmd.rim_line(restored),))
     hip: HipScan | None = None
     roi = bmd.density_roi(specimen)
     if roi is not None:

@@ -24,6 +24,8 @@ class Strength:
         Constants and intermediate values by name, with unit in the name.
     source
         Citation.
+    uncertainty_n, stiffness_uncertainty_n_per_mm
+        Standard uncertainties that come from the calibration alone, or None when its covariance is unknown.
     """
 
     criterion: str
@@ -32,3 +34,5 @@ class Strength:
     height_mm: float
     numbers: Mapping[str, float] = field(default_factory=dict)
     source: str = ""
+    uncertainty_n: float | None = None
+    stiffness_uncertainty_n_per_mm: float | None = None

@@ -21,7 +21,8 @@ from BoneStrengthFEALib.results_reading import read_results, results_from_dict
 
 def text_of(pdf: Path) -> str:
     program = require_executable("pdftotext", "poppler-utils")
-    return subprocess.run([program, "-layout", str(pdf), "-"], capture_output=True, check=True).stdout.decode("utf-8")
+    said = subprocess.run([program, "-layout", str(pdf), "-"], capture_output=True, check=True).stdout
+    return said.decode("utf-8").replace("\u00a0", " ")
 
 
 def renamed(results: StudyResults, name: str) -> StudyResults:

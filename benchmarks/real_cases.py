@@ -222,7 +222,11 @@ def run_density(folder: Path, out: Path) -> Iterator[str]:
         loading = Loading(loaded.loaded_set, loaded.height_mm, loaded.bone)
         first = evaluate("crawford2003", loaded.model, solution, loading, fields.fields)
         site = SiteResult("L2", "vertebra", "L2", "", 1, strengths=(first,))
-        title_words = (f"vertebra_spinefe, {words}", f"{first.stiffness_n_per_mm:.0f} N/mm, {first.force_n:.0f} N")
+        title_words = (
+            f"vertebra_spinefe, {words}",
+            f"{first.stiffness_n_per_mm:.0f} N/mm, {first.force_n:.0f} N ({first.criterion})",
+            f"{built.case.id}, {built.law.id}, {loaded.model.spacing_mm[0]:g} mm",
+        )
         picture = sheet(density, fields, effective_strain_percent(site, fields), title_words)
         picture.save(out / f"vertebra_spinefe_{words.replace(' ', '_')}.png", optimize=True)
         found = sorted(line.check for line in specimen.quality.lines if line.outcome is not Outcome.PASS)

@@ -5,7 +5,7 @@ from BoneStrengthFEALib.bmd.hip import HipComparison, HipScan, measure_hip, scan
 from BoneStrengthFEALib.bmd.levels import spine_mean
 from BoneStrengthFEALib.bmd.measure import density_roi, measure, measured_mask
 from BoneStrengthFEALib.bmd.roi_check import even_roi_line
-from BoneStrengthFEALib.bmd.spill import Restored, restore, restored_content
+from BoneStrengthFEALib.bmd.spill import Restored, restore, restored_content, rim_line
 
 __all__ = [
     "HipComparison",
@@ -19,6 +19,7 @@ __all__ = [
     "on_k2hpo4_scale",
     "restore",
     "restored_content",
+    "rim_line",
     "scan_hip",
     "spine_mean",
 ]

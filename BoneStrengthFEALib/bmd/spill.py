@@ -13,6 +13,7 @@ from scipy import ndimage
 
 from BoneStrengthFEALib.bounding_box import bounding_box, voxels_in
 from BoneStrengthFEALib.measure import Measure
+from BoneStrengthFEALib.quality import Outcome, QualityLine
 from BoneStrengthFEALib.volume import Array, FloatArray, Volume
 
 RIM_MM = 1.0
@@ -23,6 +24,8 @@ SOFT_MG_CM3 = (-150.0, 150.0)
 """Densities of fat, muscle, cartilage and vessels with contrast; lung and bone lie outside (`unverified`)."""
 CLEAN_SHARE = 0.8
 """Share of the shell around a rim voxel that must be soft tissue: beside another bone or lung nothing is given back."""
+LEAST_SHARE = 0.5
+"""Share of the rim below which its check warns; a choice of this project."""
 SOURCE = "mineral above soft tissue in the rim of the mask; docs/methods.md, Density"
 
 
@@ -98,11 +101,32 @@ def restored_content(measures: tuple[Measure, ...], restored: Restored) -> tuple
     content = next((m for m in measures if m.id == "bmc"), None)
     if content is None or restored.rim_share == 0.0:
         return ()
-    words = f"Bone mineral content with the mineral of the rim ({100 * restored.rim_share:.0f} % of the rim read)"
+    words = "Bone mineral content with the mineral of the rim"
     value = content.value + restored.spilled_mg
     # the calibration's part grows with the content
     spread = None if content.uncertainty is None else content.uncertainty * abs(value / content.value)
     return (Measure("bmc_restored", words, value, "mg", spread, source=SOURCE),)
+
+
+def rim_line(restored: Restored) -> QualityLine:
+    """Tell how much of the rim could be read.
+
+    Parameters
+    ----------
+    restored
+        A bone with its mineral.
+
+    Returns
+    -------
+    Check RIM_READ, a warning below LEAST_SHARE.
+    """
+    return QualityLine(
+        "RIM_READ",
+        Outcome.PASS if restored.rim_share >= LEAST_SHARE else Outcome.WARN,
+        f"{100 * restored.rim_share:.0f} % of the rim lie beside soft tissue and gave their mineral back",
+        f"at least {100 * LEAST_SHARE:.0f} %",
+        "areal density and restored mineral content are low: another bone, metal, lung or the image's border is near",
+    )
 
 
 def _margin(density: Volume) -> tuple[int, int, int]:

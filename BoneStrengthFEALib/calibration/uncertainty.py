@@ -6,7 +6,7 @@ import numpy as np
 
 from BoneStrengthFEALib.bounding_box import bounding_box
 from BoneStrengthFEALib.calibration.record import Calibration
-from BoneStrengthFEALib.volume import Array, FloatArray
+from BoneStrengthFEALib.volume import Array, FloatArray, Volume
 
 CORRELATION_LAGS = 5
 """Farthest neighbours whose correlated noise is counted [voxels]."""
@@ -54,6 +54,48 @@ def calibration_uncertainty_of_mean(calibration: Calibration, density: FloatArra
     hu = hu_of_density(calibration, density)
     gradient = np.array([np.mean(hu**power) for power in range(len(calibration.coefficients))])
     return float(np.sqrt(max(gradient @ calibration.covariance @ gradient, 0.0)))
+
+
+def likely_changes(calibration: Calibration) -> list[FloatArray]:
+    """Independent changes of the coefficients by one standard deviation each.
+
+    Parameters
+    ----------
+    calibration
+        Calibration.
+
+    Returns
+    -------
+    (n,) changes whose outer products add up to the covariance; none when it is unknown or zero.
+    """
+    if calibration.covariance is None:
+        return []
+    # coefficients differ by many powers of ten: their correlations are decomposed, not their covariances
+    sd = np.sqrt(np.maximum(np.diag(calibration.covariance), 0.0))
+    scale = np.where(sd > 0, sd, 1.0)
+    values, vectors = np.linalg.eigh(calibration.covariance / np.outer(scale, scale))
+    return [scale * vector * np.sqrt(value) for value, vector in zip(values, vectors.T, strict=True) if value > 1e-12]
+
+
+def changed(calibration: Calibration, density: Volume, change: FloatArray) -> Volume:
+    """Density of the same scan when the coefficients of its calibration change.
+
+    Parameters
+    ----------
+    calibration
+        Calibration.
+    density
+        Density it gave [mg/cm3].
+    change
+        (n,) change of its coefficients.
+
+    Returns
+    -------
+    The other density.
+    """
+    hu = hu_of_density(calibration, density.array)
+    other = density.array + np.polynomial.polynomial.polyval(hu, change)
+    return density.with_array(other.astype(density.array.dtype))
 
 
 def noise_of_mean(values: Array, mask: Array) -> float:

@@ -12,9 +12,12 @@ from BoneStrengthFEALib.dicom_out.codes import ORGANISATION, SCHEME_NAME, anatom
 from BoneStrengthFEALib.dicom_out.origin import NAME, Origin, finish
 from BoneStrengthFEALib.dicom_out.segmentation import tracking
 from BoneStrengthFEALib.measure_codes import SCHEME
-from BoneStrengthFEALib.report.prior import COMMON_FACTS, common_facts, model_facts
+from BoneStrengthFEALib.report.prior import COMMON_FACTS, UNCERTAINTY, common_facts, model_facts
 from BoneStrengthFEALib.results import DISCLAIMER, SiteResult, StudyResults
 from BoneStrengthFEALib.version import __version__
+
+CALIBRATION_ONLY = "(calibration)"
+"""What an uncertainty of a failure load or stiffness holds."""
 
 
 def structured_report(
@@ -109,18 +112,31 @@ def common_measures(sites: Sequence[SiteResult]) -> list[str]:
 
 
 def _values(site: SiteResult) -> dict[str, tuple[str, float, str]]:
-    rows = {f"failure_load_{s.criterion}": (f"Failure load, {s.criterion}", s.force_n, "N") for s in site.strengths}
-    if site.strengths:
-        rows["stiffness"] = ("Stiffness", site.strengths[0].stiffness_n_per_mm, "N/mm")
+    rows = _mechanical(site)
     for m in site.bmd:
         rows[m.id] = (m.label, m.value, m.unit)
         if m.uncertainty is not None:
             # its own concept: readers name a column after the derivation when there is one
-            rows[f"u_{m.id}"] = (f"Uncertainty of {m.label}", m.uncertainty, m.unit)
+            rows[f"u_{m.id}"] = (f"{UNCERTAINTY}{m.label}", m.uncertainty, m.unit)
     for line in site.risk:
         if line.unit != "N" and line.measure not in rows:
             rows[line.measure.replace(" ", "_")] = (line.measure, line.value, line.unit or "1")
     return {name: row for name, row in rows.items() if math.isfinite(row[1])}
+
+
+def _mechanical(site: SiteResult) -> dict[str, tuple[str, float, str]]:
+    rows = {}
+    for s in site.strengths:
+        name, words = f"failure_load_{s.criterion}", f"Failure load, {s.criterion}"
+        rows[name] = (words, s.force_n, "N")
+        if s.uncertainty_n is not None:
+            rows[f"u_{name}"] = (f"{UNCERTAINTY}{words} {CALIBRATION_ONLY}", s.uncertainty_n, "N")
+    for s in site.strengths[:1]:
+        rows["stiffness"] = ("Stiffness", s.stiffness_n_per_mm, "N/mm")
+        if s.stiffness_uncertainty_n_per_mm is not None:
+            words = f"{UNCERTAINTY}Stiffness {CALIBRATION_ONLY}"
+            rows["u_stiffness"] = (words, s.stiffness_uncertainty_n_per_mm, "N/mm")
+    return rows
 
 
 def _group(

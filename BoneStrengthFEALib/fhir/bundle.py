@@ -21,7 +21,6 @@ from BoneStrengthFEALib.report.comparison import summary
 from BoneStrengthFEALib.report.options import PLAIN, ReportOptions
 from BoneStrengthFEALib.report.sentences import conclusion
 from BoneStrengthFEALib.results import DISCLAIMER, RiskLine, SiteResult, StudyResults
-from BoneStrengthFEALib.strength_record import Strength
 
 FILE_NAME = "fhir_bundle.json"
 CODE_SYSTEM = f"https://bonestrengthfea.org/codes/{SCHEME}"
@@ -120,11 +119,16 @@ def bundle(
     }
 
 
-def _items(site: SiteResult) -> list[Strength | Measure | RiskLine]:
-    stiff = [
-        Measure("stiffness", "Stiffness", s.stiffness_n_per_mm, "N/mm", source=s.source) for s in site.strengths[:1]
+def _items(site: SiteResult) -> list[Measure | RiskLine]:
+    loads = [
+        Measure(f"failure_load_{s.criterion}", f"Failure load, {s.criterion}", s.force_n, "N", s.uncertainty_n)
+        for s in site.strengths
     ]
-    return [*site.strengths, *stiff, *site.bmd, *site.risk]
+    stiff = [
+        Measure("stiffness", "Stiffness", s.stiffness_n_per_mm, "N/mm", s.stiffness_uncertainty_n_per_mm)
+        for s in site.strengths[:1]
+    ]
+    return [*loads, *stiff, *site.bmd, *site.risk]
 
 
 def _sites(results: StudyResults) -> list[SiteResult]:
@@ -169,12 +173,9 @@ def _linked(resource: Resource, refs: Mapping[str, str]) -> Resource:
 
 
 def _observation(
-    results: StudyResults, site: SiteResult, item: Strength | Measure | RiskLine, shared: Resource
+    results: StudyResults, site: SiteResult, item: Measure | RiskLine, shared: Resource
 ) -> Resource | None:
-    if isinstance(item, Strength):
-        code, text, value, unit = f"failure_load_{item.criterion}", f"Failure load, {item.criterion}", item.force_n, "N"
-        meaning = ""
-    elif isinstance(item, Measure):
+    if isinstance(item, Measure):
         code, text, value, unit, meaning = item.id, item.label, item.value, item.unit, item.classification
     else:
         code, text, value, unit, meaning = (
@@ -203,7 +204,8 @@ def _observation(
         resource["interpretation"] = [{"text": meaning}]
     if isinstance(item, Measure) and item.uncertainty is not None:
         quantity = {"value": item.uncertainty, "unit": unit, "system": UCUM, "code": unit}
-        name = {"coding": [{"system": CODE_SYSTEM, "code": short_code(f"u_{code}")}], "text": "standard uncertainty"}
+        words = "standard uncertainty" + (", calibration only" if unit in ("N", "N/mm") else "")
+        name = {"coding": [{"system": CODE_SYSTEM, "code": short_code(f"u_{code}")}], "text": words}
         resource["component"] = [{"code": name, "valueQuantity": quantity}]
     return resource
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from BoneStrengthFEALib.measure import Measure
 from BoneStrengthFEALib.quality import Outcome
@@ -13,12 +13,21 @@ from BoneStrengthFEALib.report.first_page import BONES_SHOWN, PICTURES_IN_ROW, p
 from BoneStrengthFEALib.report.model_table import cited, model_section
 from BoneStrengthFEALib.report.sentences import criterion_name, references
 from BoneStrengthFEALib.report.view import Block, Figures, Paragraph, Pictures, Section, Table
-from BoneStrengthFEALib.report.words import Words, moment, number, unit_words, with_uncertainty
+from BoneStrengthFEALib.report.words import Words, moment, number, spread, unit_words, with_uncertainty
 from BoneStrengthFEALib.results import SiteResult, StudyResults
 from BoneStrengthFEALib.service_facts import NOTE, service_rows
 
 BONES_IN_TABLE = 5
-NUMBERS = {"r_squared": "R²", "hu_per_mg_cm3": "HU per mg/cm³", "hu_at_zero": "HU at 0 mg/cm³", "reference_kvp": "kV"}
+UNVERIFIED = "unverified"
+NUMBERS = {
+    "r_squared": "R²",
+    "hu_per_mg_cm3": "HU per mg/cm³",
+    "hu_at_zero": "HU at 0 mg/cm³",
+    "reference_kvp": "kV",
+    "drift_hu": "drift along the table (HU)",
+    "cupping_hu": "cupping (HU)",
+    "tilt_deg": "tilt (°)",
+}
 """How numbers of a calibration are written; others by their name."""
 
 
@@ -91,35 +100,45 @@ def _numbers(sites: Sequence[SiteResult], sources: Mapping[str, int], say: Words
 
 
 def _number_table(sites: Sequence[SiteResult], sources: Mapping[str, int], say: Words) -> Table:
-    rows: dict[tuple[str, str, str], dict[str, str]] = {}
+    rows: dict[tuple[str, str], tuple[dict[str, str], list[str]]] = {}
     for site in sites:
-        named = [line for line in site.risk if line.unit == "N"][:1]
-        for n, strength in enumerate(site.strengths):
-            # the first is the one that is classified
-            classes = named if n == 0 else []
-            name = say("failure_load_by", criterion=criterion_name(strength.criterion, say))
-            where = cited((strength.source, *(line.source for line in classes)), sources)
-            force = number(strength.force_n, "N")
-            row = rows.setdefault((name, "N", where), {})
-            row[site.name] = ", ".join([force, *(say.text(line.classification) for line in classes)])
-        for strength in site.strengths[:1]:
-            row = rows.setdefault((say("stiffness"), "N/mm", cited((strength.source,), sources)), {})
-            row[site.name] = number(strength.stiffness_n_per_mm, "N/mm")
-        for measure in site.bmd:
-            where = cited((measure.source,), sources) + (f" {say('unverified')}" if measure.unverified else "")
-            row = rows.setdefault((say.text(measure.label), measure.unit, where), {})
-            row[site.name] = _classified(measure, say)
-        for line in (line for line in site.risk if line not in named):
-            where = cited((line.source,), sources)
-            row = rows.setdefault((_capital(say.text(line.measure)), line.unit, where), {})
-            row[site.name] = f"{number(line.value, line.unit)}, {say.text(line.classification)}"
+        for label, unit, text, where in _site_numbers(site, say):
+            cells, found = rows.setdefault((label, unit), ({}, []))
+            cells[site.name] = text
+            found += where
     names = [site.name for site in sites]
-    cells = tuple(
-        (label, *(row.get(name, "-") for name in names), unit_words(unit), where)
-        for (label, unit, where), row in rows.items()
+    written = tuple(
+        (label, *(cells.get(name, "-") for name in names), unit_words(unit), _where(found, sources, say))
+        for (label, unit), (cells, found) in rows.items()
     )
     columns = (say("measure"), *names, say("unit"), say("source"))
-    return Table(columns, cells, (4, *(2.6 for _ in names), 1.4, 1.8), dense=True)
+    return Table(columns, written, (4, *(2.6 for _ in names), 1.4, 1.8), dense=True)
+
+
+def _site_numbers(site: SiteResult, say: Words) -> Iterator[tuple[str, str, str, list[str]]]:
+    """Label, unit, number in words and sources of every number of a bone; UNVERIFIED among the sources marks one."""
+    named = [line for line in site.risk if line.unit == "N"][:1]
+    for n, strength in enumerate(site.strengths):
+        # the first is the one that is classified
+        classes = named if n == 0 else []
+        force = spread(strength.force_n, strength.uncertainty_n, "N")
+        text = ", ".join([force, *(say.text(line.classification) for line in classes)])
+        name = say("failure_load_by", criterion=criterion_name(strength.criterion, say))
+        yield name, "N", text, [strength.source, *(line.source for line in classes)]
+    for strength in site.strengths[:1]:
+        text = spread(strength.stiffness_n_per_mm, strength.stiffness_uncertainty_n_per_mm, "N/mm")
+        yield say("stiffness"), "N/mm", text, [strength.source]
+    for measure in site.bmd:
+        marks = [UNVERIFIED] if measure.unverified else []
+        yield say.text(measure.label), measure.unit, _classified(measure, say), [measure.source, *marks]
+    for line in (line for line in site.risk if line not in named):
+        text = f"{number(line.value, line.unit)}, {say.text(line.classification)}"
+        yield _capital(say.text(line.measure)), line.unit, text, [line.source]
+
+
+def _where(found: Sequence[str], sources: Mapping[str, int], say: Words) -> str:
+    marks = f" {say('unverified')}" if UNVERIFIED in found else ""
+    return cited(tuple(dict.fromkeys(found)), sources) + marks
 
 
 def _classified(measure: Measure, say: Words) -> str:
@@ -197,7 +216,11 @@ def _calibration(results: StudyResults, sources: Mapping[str, int], say: Words) 
     blocks += evidence(fit, say)
     blocks += [Paragraph(f"{name.replace('_', ' ')}: {text}", "fine") for name, text in fit.details.items()]
     if fit.numbers:
-        blocks.append(Paragraph("; ".join(f"{NUMBERS.get(k, k)} = {v:.5g}" for k, v in fit.numbers.items()), "fine"))
+        blocks.append(
+            Paragraph(
+                "; ".join(f"{NUMBERS.get(k, k.replace('_', ' '))} = {v:.4g}" for k, v in fit.numbers.items()), "fine"
+            )
+        )
     return [Section(say("calibration"), tuple(blocks))]
 
 
@@ -206,7 +229,8 @@ def _service(results: StudyResults, say: Words) -> list[Section]:
     if not rows:
         return []
     texts = tuple(
-        (code, say.text(what), say.text(state), moment(utc), evidence_) for code, what, state, utc, evidence_ in rows
+        (code, say.text(what), say.text(state), moment(utc), unit_words(evidence_))
+        for code, what, state, utc, evidence_ in rows
     )
     keys = ("part", "service_what", "state", "time_utc", "evidence")
     kinds = tuple("pass" if row[2] == "done" else "warn" if row[2] else "" for row in rows)

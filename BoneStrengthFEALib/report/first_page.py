@@ -19,6 +19,8 @@ CLINICAL = (
 )
 """Pictures for the clinician, the most telling first."""
 PICTURES_IN_ROW, BONES_SHOWN, ATTENTION_SHOWN = 5, 2, 7
+LARGE_IN_ROW = 3
+"""Pictures in a row where one bone without bars leaves room for large ones."""
 
 
 def first_page(results: StudyResults, options: ReportOptions, say: Words) -> list[Section]:
@@ -43,10 +45,10 @@ def first_page(results: StudyResults, options: ReportOptions, say: Words) -> lis
         result += [Paragraph(sentence) for sentence in refusals(results, say)]
     result += summary_table(results, say)
     shown = [picture for site in results.sites[:BONES_SHOWN] for picture in pictures_of(site, say)[:PICTURES_IN_ROW]]
-    pictures = [Pictures(tuple(shown), PICTURES_IN_ROW)] if shown else []
-    sections = [
-        Section("", (_status(options, say), Facts(_facts(results, say)), *result, *limit_bars(results, say), *pictures))
-    ]
+    bars = limit_bars(results, say)
+    in_row = LARGE_IN_ROW if len(results.sites) == 1 and not bars else PICTURES_IN_ROW
+    pictures = [Pictures(tuple(shown), in_row)] if shown else []
+    sections = [Section("", (_status(options, say), Facts(_facts(results, say)), *result, *bars, *pictures))]
     sections += _prior(results, options, say) + _attention(results, say)
     return [*sections, Section("", (Paragraph(say("caveat"), "caveat"), *limit_notes(results, say)))]
 

@@ -33,7 +33,7 @@ def limit_bars(results: StudyResults, say: Words) -> list[Block]:
     """
     sex = results.acquisition.subject.sex.value
     lines = [(site, line) for site in results.sites for line in site.risk if line.source == KEAVENY_2020]
-    if len(lines) > BARS_SHOWN - 1:
+    if len(lines) > BARS_SHOWN - 2:
         lines = [
             min((pair for pair in lines if pair[1].measure == name), key=lambda pair: pair[1].value)
             for name in dict.fromkeys(line.measure for _, line in lines)

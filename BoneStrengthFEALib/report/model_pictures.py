@@ -14,6 +14,8 @@ from BoneStrengthFEALib.volume import Array
 
 FINE = 4
 """Pixels along an element before the picture is scaled; a node is one of them and its neighbours."""
+LEGEND = (76, 72)
+"""Width and height of the legend of colours [pixels]."""
 LAYER, MOVED, HELD = (120, 124, 130), (255, 120, 60), (90, 190, 255)
 
 
@@ -66,15 +68,23 @@ def _dots(pixels: Array, nodes: Array, colour: tuple[int, int, int]) -> None:
             pixels[np.clip(row + dy, 0, pixels.shape[0] - 1), np.clip(column + dx, 0, pixels.shape[1] - 1)] = colour
 
 
+def _emptier_corner(image: Image.Image) -> int:
+    """Left end of a legend at the top [pixels]: at the left, or at the right when the model reaches into the left."""
+    upper = np.asarray(image)[: LEGEND[1]]
+    drawn = [(corner != PAPER).any(axis=2).sum() for corner in (upper[:, : LEGEND[0]], upper[:, -LEGEND[0] :])]
+    return 12 if drawn[0] <= drawn[1] else image.width - LEGEND[0]
+
+
 def _finished(aligned: AlignedSpecimen, view: View, pixels: Array, top: float) -> Image.Image:
     pixel = pixel_mm(aligned.specimen)
     factor = aligned.density.spacing_mm[0] / pixel / FINE
     image = annotated(scaled(pixels, factor), model_letters(aligned.specimen, view), pixel)
     draw, font = ImageDraw.Draw(image), ImageFont.load_default(FONT_SIZE - 4)
+    edge = _emptier_corner(image)
     for n, (words, colour) in enumerate((("moved", MOVED), ("held", HELD), ("layer", LAYER))):
         y = 12 + 20 * n
-        draw.rectangle([12, y, 24, y + 12], fill=colour)
-        draw.text((30, y - 3), words, fill=INK, font=font, stroke_width=2, stroke_fill=PAPER)
+        draw.rectangle([edge, y, edge + 12, y + 12], fill=colour)
+        draw.text((edge + 18, y - 3), words, fill=INK, font=font, stroke_width=2, stroke_fill=PAPER)
     left, upper = image.width - 136, image.height - 48
     for x, colour_ in enumerate(heat(np.linspace(0, 1, 120))):
         draw.line([(left + x, upper), (left + x, upper + 10)], fill=tuple(int(c) for c in colour_))

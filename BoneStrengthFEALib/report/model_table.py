@@ -31,10 +31,15 @@ def model_section(sites: Sequence[SiteResult], sources: Mapping[str, int], say: 
     models = [(site.name, site.model) for site in sites if site.model is not None]
     if not models:
         return []
-    keys = ("bone", "law", "load_case", "voxel", "size", "elements", "solver", "material")
+    keys = ("bone", "law", "load_case", "voxel", "height", "cap", "elements", "solver", "floored", "outside")
     rows = tuple(_row(name, model, sources, say) for name, model in models)
     blocks: list[Block] = [
-        Table(tuple(say(key) for key in keys), rows, (2, 2.4, 3.6, 1.5, 2.6, 1.7, 3.2, 3), dense=True)
+        Table(
+            tuple(say(key) for key in keys),
+            rows,
+            (2, 2.9, 4, 1.5, 1.7, 1.8, 2.1, 3.6, 2.1, 1.9),
+            dense=True,
+        )
     ]
     notes = [_equation(model.law, say) for _, model in models] + [_title(model.load_case) for _, model in models]
     return [Section(say("model"), (*blocks, *(Paragraph(text, "fine") for text in dict.fromkeys(notes) if text)))]
@@ -64,20 +69,12 @@ def _row(name: str, m: ModelRecord, sources: Mapping[str, int], say: Words) -> t
         name,
         f"{m.law}, {say.text(m.analysis)} {cited(m.sources, sources)}",
         m.load_case,
-        f"{m.voxel_mm:.3g} mm",
-        "; ".join(say(key, value=f"{known[key]:.1f}") for key in ("height_mm", "cap_mm") if known.get(key)),
+        f"{m.voxel_mm:.3g}",
+        *(f"{known[key]:.1f}" if known.get(key) else "-" for key in ("height_mm", "cap_mm")),
         f"{m.elements:,}",
-        say(
-            "solver_record",
-            iterations=f"{s.get('iterations', float('nan')):.0f}",
-            residual=f"{s.get('relative_residual', float('nan')):.0e}",
-            seconds=f"{s.get('seconds_setup', 0.0) + s.get('seconds_solve', 0.0):.1f}",
-        ),
-        say(
-            "material_record",
-            floored=f"{100 * known.get('floored_fraction', 0.0):.1f}",
-            outside=f"{100 * known.get('out_of_range_fraction', 0.0):.1f}",
-        ),
+        f"{s.get('iterations', float('nan')):.0f}; {s.get('relative_residual', float('nan')):.0e}; "
+        f"{s.get('seconds_setup', 0.0) + s.get('seconds_solve', 0.0):.1f} s",
+        *(f"{100 * known.get(key, 0.0):.1f}" for key in ("floored_fraction", "out_of_range_fraction")),
     )
 
 

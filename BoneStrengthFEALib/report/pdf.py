@@ -24,6 +24,8 @@ ROOM_FOR_DRAWING = 130.0
 """More of it when a drawing or picture follows the heading [pt]."""
 ROOM_BELOW_SUMMARY = 480.0
 """Height that must be left on a page for the pages of the expert to begin on it [pt]."""
+KEPT_ROWS = 7
+"""Rows of a table that are kept on one page, its head included."""
 SOFT, RULE = "#5b6875", "#d5dbe1"
 TONES = {
     "plain": (8.0, False, "#1c2733", ""),
@@ -173,6 +175,7 @@ def _facts(block: Facts) -> list[Any]:
 
 def _table(table: Table) -> Any:
     from reportlab.lib.colors import HexColor
+    from reportlab.platypus import KeepTogether
     from reportlab.platypus import Table as Grid
 
     size = 6.8 if table.dense else 7.5
@@ -193,7 +196,8 @@ def _table(table: Table) -> Any:
     ]
     total = sum(table.widths)
     widths = [WIDTH * width / total for width in table.widths]
-    return Grid(cells, widths, repeatRows=1, style=style, spaceAfter=4)
+    grid = Grid(cells, widths, repeatRows=1, style=style, spaceAfter=4)
+    return KeepTogether([grid]) if len(cells) <= KEPT_ROWS else grid
 
 
 def _footer(view: View, pages: int) -> Any:

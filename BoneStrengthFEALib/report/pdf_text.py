@@ -129,6 +129,7 @@ def paragraph(text: str, size: float = 8.0, bold: bool = False, colour: str = IN
         leading=size * 1.28,
         textColor=HexColor(colour),
         splitLongWords=1,
+        embeddedHyphenation=1,
         shaping=int(needs_shaping(text) and can_shape()),
     )
     return Paragraph(markup(text), style)

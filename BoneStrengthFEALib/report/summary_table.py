@@ -5,7 +5,7 @@ from __future__ import annotations
 from BoneStrengthFEALib.measure import Measure
 from BoneStrengthFEALib.report.sentences import no_strength
 from BoneStrengthFEALib.report.view import Block, Paragraph, Table
-from BoneStrengthFEALib.report.words import Words, number, with_uncertainty, with_unit
+from BoneStrengthFEALib.report.words import Words, number, spread, with_uncertainty, with_unit
 from BoneStrengthFEALib.results import SiteResult, StudyResults
 
 SHOWN_TOO = ("total_hip_abmd",)
@@ -35,22 +35,33 @@ def summary_table(results: StudyResults, say: Words) -> list[Block]:
     kept = [
         n for n in range(len(keys)) if keys[n] != "load_to_strength" or any(row[n] not in ("", "-") for row in rows)
     ]
-    widths = (1.6, 1.7, 2.5, 2.7, 4.4, 2.9, 2.4)
+    widths = (1.6, 2.4, 2.3, 2.5, 4.1, 2.9, 2.4)
     table = Table(
         tuple(say(keys[n]) for n in kept),
         tuple(tuple(row[n] for n in kept) for row in rows),
         tuple(widths[n] for n in kept),
     )
-    spread = any(m.uncertainty is not None for m in (*results.measures, *(m for s in results.sites for m in s.bmd[:1])))
-    notes = [say("spread_note")] if spread else []
+    notes = [say(key) for key in _spread_notes(results)]
     notes += [_weakest(site, say) for site in results.sites if len(site.sweep) > 1 and site.strengths]
     return [table, *(Paragraph(note, "fine") for note in notes)]
+
+
+def _spread_notes(results: StudyResults) -> list[str]:
+    """What an uncertainty of densities and of failure loads holds, where one is shown."""
+    measures = (*results.measures, *(measure for site in results.sites for measure in site.bmd[:1]))
+    loads = [strength.uncertainty_n for site in results.sites for strength in site.strengths[:1]]
+    keys = ["spread_note"] if any(m.uncertainty is not None for m in measures) else []
+    if loads:
+        keys.append("load_spread_note" if all(u is not None for u in loads) else "no_load_spread_note")
+    return keys
 
 
 def _rows(site: SiteResult, say: Words) -> list[tuple[str, ...]]:
     line = next((line for line in site.risk if line.unit == "N"), None)
     ratio = next((line for line in site.risk if line.unit == "1"), None)
-    load = f"{number(site.strengths[0].force_n, 'N')} N" if site.strengths else no_strength(site, say)
+    load = no_strength(site, say)
+    if site.strengths:
+        load = f"{spread(site.strengths[0].force_n, site.strengths[0].uncertainty_n, 'N')}\u00a0N"
     named = say.text(line.classification) if line else say("not_classified") if site.strengths else "-"
     share = "-" if ratio is None else f"{ratio.value:g}, {say.text(ratio.classification)}"
     shown = [*site.bmd[:1], *(measure for measure in site.bmd[1:] if measure.id in SHOWN_TOO)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from BoneStrengthFEALib.measure import Measure
 
 FOLDER = Path(__file__).parent / "languages"
 ENGLISH = "en"
-SCALE_BY_UNIT = {"N": -1, "N/mm": -1, "mg/cm3": 0, "g/cm2": 3, "cm3": 1, "mm": 1, "mg": 0, "g": 2, "1": 2}
+SCALE_BY_UNIT = {"N": -1, "N/mm": -1, "mg/cm3": 0, "g/cm2": 3, "cm3": 1, "mm2": 1, "mm": 1, "mg": 0, "g": 2, "1": 2}
 """Decimals by unit; -1 rounds to tens, the resolution the cut-offs' source reports in."""
 
 
@@ -192,8 +193,33 @@ def with_uncertainty(measure: Measure) -> str:
     -------
     "78 ± 3" or "78".
     """
-    text = number(measure.value, measure.unit)
-    return text if measure.uncertainty is None else f"{text} ± {number(measure.uncertainty, measure.unit)}"
+    return spread(measure.value, measure.uncertainty, measure.unit)
+
+
+def spread(value: float, uncertainty: float | None, unit: str) -> str:
+    """Value and standard uncertainty of a number.
+
+    Parameters
+    ----------
+    value
+        Number.
+    uncertainty
+        Standard uncertainty, or None.
+    unit
+        Unit of both.
+
+    Returns
+    -------
+    "2390 ± 80" or "2390"; at most two digits of the uncertainty, at the unit's resolution.
+    """
+    if uncertainty is None or not uncertainty > 0:
+        return number(value, unit)
+    # two digits of the uncertainty, but nothing finer than what the unit is known to: then it is rounded up
+    decimals = min(SCALE_BY_UNIT.get(unit, 2), 1 - math.floor(math.log10(uncertainty)))
+    rounded = round(uncertainty, decimals) or 10.0**-decimals
+    shown = [f"{round(one, decimals):.{max(decimals, 0)}f}" for one in (value, rounded)]
+    # no line break within the number
+    return "\u00a0±\u00a0".join(shown)
 
 
 def unit_words(unit: str) -> str:
@@ -208,7 +234,7 @@ def unit_words(unit: str) -> str:
     -------
     "mg/cm³" for "mg/cm3"; empty for "1".
     """
-    return "" if unit == "1" else unit.replace("cm3", "cm³").replace("cm2", "cm²")
+    return "" if unit == "1" else unit.replace("cm3", "cm³").replace("cm2", "cm²").replace("mm2", "mm²")
 
 
 def moment(utc: str) -> str:
