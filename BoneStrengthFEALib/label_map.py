@@ -38,7 +38,9 @@ class LabelMap:
         -------
         Sorted values.
         """
-        return tuple(int(v) for v in np.unique(self.volume.array) if v != 0)
+        # slice by slice: sorting a large scan at once takes its memory again
+        found = {int(v) for layer in self.volume.array for v in np.unique(layer)}
+        return tuple(sorted(found - {0}))
 
     def mask(self, label: int | str) -> Volume:
         """Voxels of one label.

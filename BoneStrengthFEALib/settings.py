@@ -20,8 +20,8 @@ class CalibrationSettings:
     Parameters
     ----------
     method
-        "internal-michalski2020", "internal-air-fat-muscle", "phantom", "asynchronous" or "given-linear"; no default
-        for the last three is ever guessed.
+        "internal-michalski2020", "internal-air-fat-muscle", "phantom", "asynchronous", "given-linear", or
+        "given-density" for an image of calibrated density; no default for the last four is ever guessed.
     tissues
         Tissues an internal calibration uses; empty takes all that are found.
     phantom
@@ -29,7 +29,7 @@ class CalibrationSettings:
     slope_mg_cm3_per_hu, intercept_mg_cm3
         For "given-linear": density = slope * HU + intercept.
     density_kind
-        For "given-linear": "K2HPO4" or "CAHA".
+        For "given-linear" and "given-density": "K2HPO4" or "CAHA".
     store
         For "asynchronous": folder of the calibration store, or one of its files to take just that entry.
     age_warn_days, age_refuse_days

@@ -24,6 +24,12 @@ DARK_HU, BRIGHT_HU = -50.0, 150.0
 TAIL_PERCENT = 0.2
 """Share of voxels that must lie beyond these two values [%]."""
 
+DENSITY_PLAUSIBLE = (-3072.0, 4000.0)
+"""Padding, and more than any calibrated bone: compact bone has 1000 to 1500 mg/cm3, teeth about 2500 [mg/cm3]."""
+LEAST_BONE_MG_CM3 = 150.0
+"""The densest voxel of an image with a bone lies above this."""
+CT_AIR_HU, AIR_SHARE = (-1034.0, -980.0), 0.5
+"""Air of a CT in HU: calibrated densities have another slope. Share of what is darker than -500."""
 SAMPLE_VOXELS = 5e6
 """Percentiles of larger scans are taken from about this many voxels."""
 
@@ -60,7 +66,7 @@ class Study:
     Parameters
     ----------
     ct
-        CT volume [HU].
+        CT volume [HU], or of calibrated density [mg/cm3].
     labels
         Label map of the bones, on the CT's grid.
     targets
@@ -88,9 +94,12 @@ class Study:
 
     def __post_init__(self) -> None:
         """Check that the parts belong together."""
-        if self.ct.quantity is not Quantity.HU:
-            raise InputError(f"the CT must hold HU, got {self.ct.quantity.value}")
-        check_hounsfield(self.ct)
+        if self.ct.quantity is Quantity.HU:
+            check_hounsfield(self.ct)
+        elif self.ct.quantity in (Quantity.K2HPO4, Quantity.CAHA):
+            check_density(self.ct)
+        else:
+            raise InputError(f"the CT must hold HU, or K2HPO4- or CaHA-equivalent mg/cm3, got {self.ct.quantity.value}")
         require_same_grid(self.ct, self.labels.volume, "the CT and the label map")
         if self.tissues is not None:
             require_same_grid(self.ct, self.tissues.volume, "the CT and the tissue label map")
@@ -141,3 +150,35 @@ def check_hounsfield(ct: Volume) -> None:
         "-1000 to -50 and bone above 150. Apply the rescale slope and intercept, or give the original CT",
         code="NOT_HU",
     )
+
+
+def check_density(image: Volume) -> None:
+    """Refuse a volume whose numbers cannot be calibrated density in mg/cm3.
+
+    Parameters
+    ----------
+    image
+        Volume said to hold density.
+
+    Raises
+    ------
+    InputError
+        When the range is not that of bone and soft tissue, or is that of a CT in HU.
+    """
+    low, high = float(image.array.min()), float(image.array.max())
+    said = f"the image does not look like density in mg/cm3: its numbers run from {low:.4g} to {high:.4g}"
+    if low < DENSITY_PLAUSIBLE[0] or high > DENSITY_PLAUSIBLE[1] or high < LEAST_BONE_MG_CM3:
+        hint = "these may be g/cm3: multiply by 1000. " if 0.1 < high < 10.0 else ""
+        raise InputError(
+            f"{said}; expected bone above {LEAST_BONE_MG_CM3:g} and nothing above {DENSITY_PLAUSIBLE[1]:g}. {hint}"
+            "Give the calibrated image, or the CT in HU without --density",
+            code="NOT_DENSITY",
+        )
+    dark = image.array[image.array < -500]
+    air = int(np.count_nonzero((dark >= CT_AIR_HU[0]) & (dark <= CT_AIR_HU[1])))
+    if dark.size and air > AIR_SHARE * dark.size:
+        raise InputError(
+            f"{said}, and {100 * air / dark.size:.0f} % of what is darker than -500 lies at -1000, as air in HU does; "
+            "give the calibrated image, or this one without --density and with a calibration",
+            code="NOT_DENSITY",
+        )

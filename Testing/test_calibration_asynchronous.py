@@ -22,7 +22,7 @@ from BoneStrengthFEALib.calibration.store import StoredCalibration, add_entry, n
 from BoneStrengthFEALib.cli.demo import demo_study
 from BoneStrengthFEALib.cli.main import main
 from BoneStrengthFEALib.cli.run import run_parser
-from BoneStrengthFEALib.cli.study_arguments import settings_of
+from BoneStrengthFEALib.cli.settings_arguments import settings_of
 from BoneStrengthFEALib.dicom_in import read_folder
 from BoneStrengthFEALib.errors import CalibrationError, InputError, OutputError
 from BoneStrengthFEALib.image_files import write_volume

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -169,6 +170,24 @@ def test_totalsegmentator_is_called_by_its_options(tmp_path: Path, monkeypatch: 
     assert totalsegmentator_command("total") == (
         "/opt/TotalSegmentator", "-i", "{input}", "-o", "{output}", "--task", "total", "--ml")  # fmt: skip
     assert "--ml" not in totalsegmentator_command("vertebrae_body")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the stand-in is a script with a first line that names its interpreter")
+@pytest.mark.parametrize(("task", "name"), [("total", "vertebrae_L3"), ("appendicular_bones", "femur_left")])
+def test_segment_runs_the_program_called_totalsegmentator(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str, name: str
+) -> None:
+    program = tmp_path / "TotalSegmentator"
+    program.write_text(f"#!{sys.executable}\n{STAND_IN}", encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    write_volume(a_ct(), tmp_path / "ct.nii.gz")
+    target = tmp_path / "out.seg.nrrd"
+    call = ["segment", str(tmp_path / "ct.nii.gz"), "--totalsegmentator", task, "--out", str(target)]
+    assert main(call) == 0
+    found = read_labels(target)
+    assert list(found.names.values()) == [name]
+    assert ((found.volume.array > 0) == (a_ct().array > 100)).all()
 
 
 def test_segment_takes_a_command(tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ from PIL import Image, ImageDraw, ImageFont
 from BoneStrengthFEALib import pipeline
 from BoneStrengthFEALib.anatomy import Side, Site, prepare
 from BoneStrengthFEALib.cli.run import run_parser
-from BoneStrengthFEALib.cli.study_arguments import settings_of, study_of
+from BoneStrengthFEALib.cli.settings_arguments import settings_of
+from BoneStrengthFEALib.cli.study_arguments import study_of
 from BoneStrengthFEALib.image_files import read_volume
 from BoneStrengthFEALib.label_map import LabelMap
 from BoneStrengthFEALib.microfe import MicroFeOptions, analyse_block

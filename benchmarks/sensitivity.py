@@ -21,7 +21,8 @@ from BoneStrengthFEALib.acquisition import Acquisition
 from BoneStrengthFEALib.anatomy import Side, Site
 from BoneStrengthFEALib.bounding_box import bounding_box, crop
 from BoneStrengthFEALib.cli.run import run_parser
-from BoneStrengthFEALib.cli.study_arguments import settings_of, study_of
+from BoneStrengthFEALib.cli.settings_arguments import settings_of
+from BoneStrengthFEALib.cli.study_arguments import study_of
 from BoneStrengthFEALib.errors import BoneStrengthError
 from BoneStrengthFEALib.label_map import LabelMap
 from BoneStrengthFEALib.settings import ModelSettings, Settings, SolverSettings

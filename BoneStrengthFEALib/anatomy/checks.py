@@ -196,13 +196,13 @@ def metal_line(ct: Volume, mask: Array) -> QualityLine:
     AnatomyError
         When the volume does not hold HU.
     """
-    if ct.quantity is not Quantity.HU:
-        raise AnatomyError(f"metal is looked for in HU, got {ct.quantity.value}")
+    if ct.quantity is not Quantity.HU and not ct.quantity.is_density:
+        raise AnatomyError(f"metal is looked for in HU or density, got {ct.quantity.value}")
     volume = float((ct.array[mask] > METAL_HU).sum()) * ct.voxel_volume_mm3 / 1000.0
     return QualityLine(
         "METAL",
         Outcome.REFUSE if volume > METAL_CM3 else Outcome.PASS,
-        f"{volume:.2f} cm3 above {METAL_HU:g} HU",
+        f"{volume:.2f} cm3 above {METAL_HU:g} {ct.quantity.unit}",
         f"at most {METAL_CM3:g} cm3",
         "an implant, cement or contrast lies in the bone: choose another bone",
     )

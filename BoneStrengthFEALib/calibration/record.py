@@ -11,6 +11,9 @@ from BoneStrengthFEALib.errors import CalibrationError
 from BoneStrengthFEALib.quality import QualityReport
 from BoneStrengthFEALib.volume import FloatArray, Quantity, Volume
 
+GIVEN_DENSITY = "given-density"
+"""Method of images that hold calibrated density already."""
+
 
 @dataclass(frozen=True)
 class CalibrationPoint:
@@ -138,7 +141,7 @@ def apply(calibration: Calibration, ct: Volume) -> Volume:
     calibration
         Calibration of this scan.
     ct
-        (K, J, I) volume [HU].
+        (K, J, I) volume [HU]; density of the calibration's kind where the image was calibrated already.
 
     Returns
     -------
@@ -147,10 +150,11 @@ def apply(calibration: Calibration, ct: Volume) -> Volume:
     Raises
     ------
     CalibrationError
-        When the volume does not hold HU.
+        When the volume does not hold what the calibration starts from.
     """
-    if ct.quantity is not Quantity.HU:
-        raise CalibrationError(f"a calibration applies to HU, this volume holds {ct.quantity.value}")
+    takes = calibration.quantity if calibration.method == GIVEN_DENSITY else Quantity.HU
+    if ct.quantity is not takes:
+        raise CalibrationError(f"a calibration applies to {takes.value}, this volume holds {ct.quantity.value}")
     density = np.empty(ct.array.shape, dtype=np.float32)
     # slice by slice: the double precision of a whole scan would be the largest array of a run
     for k, layer in enumerate(ct.array):

@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 
 from BoneStrengthFEALib.cli.progress_bar import make_progress
+from BoneStrengthFEALib.cli.settings_arguments import settings_of
 from BoneStrengthFEALib.cli.source_arguments import add_query_arguments, local_ct
-from BoneStrengthFEALib.cli.study_arguments import add_study_arguments, settings_of, study_of
+from BoneStrengthFEALib.cli.study_arguments import add_study_arguments, study_of
 from BoneStrengthFEALib.output_folder import check_target, filling
 from BoneStrengthFEALib.progress import no_progress
 from BoneStrengthFEALib.results import StudyResults, to_plain

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from BoneStrengthFEALib.cli.progress_bar import LINE_PREFIX
 from BoneStrengthFEALib.cli.run import run_parser
-from BoneStrengthFEALib.cli.study_arguments import settings_of
+from BoneStrengthFEALib.cli.settings_arguments import settings_of
 from BoneStrengthFEALib.cohort import Case, CaseState, Outcome, check_cases, read_rows
 from BoneStrengthFEALib.cohort.engine import Resources, run_cases, sole_use, summary, to_do
 from BoneStrengthFEALib.cohort.manifest import OWN_COLUMNS, Column, columns_of

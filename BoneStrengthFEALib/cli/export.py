@@ -8,8 +8,9 @@ from pathlib import Path
 
 from BoneStrengthFEALib.case_folder import FILE, read_case
 from BoneStrengthFEALib.cli.progress_bar import make_progress
+from BoneStrengthFEALib.cli.settings_arguments import changed, settings_of
 from BoneStrengthFEALib.cli.source_arguments import add_query_arguments, local_ct
-from BoneStrengthFEALib.cli.study_arguments import add_study_arguments, changed, settings_of, study_of
+from BoneStrengthFEALib.cli.study_arguments import add_study_arguments, study_of
 from BoneStrengthFEALib.errors import InputError
 from BoneStrengthFEALib.output_folder import check_target, filling
 from BoneStrengthFEALib.progress import ProgressCallback, no_progress

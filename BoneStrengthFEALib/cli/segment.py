@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import shlex
+from collections.abc import Callable
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from BoneStrengthFEALib.anatomy import Site
-from BoneStrengthFEALib.cli.point_arguments import point_of
-from BoneStrengthFEALib.dicom_in import read_folder
+from BoneStrengthFEALib.cli.point_arguments import box_of, isolated_bone, point_of
+from BoneStrengthFEALib.cli.scan_arguments import read_scan
+from BoneStrengthFEALib.cli.source_arguments import add_query_arguments, local_ct
+from BoneStrengthFEALib.dicom_in import DicomScan
 from BoneStrengthFEALib.errors import InputError
-from BoneStrengthFEALib.image_files import read_volume, write_volume
+from BoneStrengthFEALib.image_files import write_volume
 from BoneStrengthFEALib.label_map import LabelMap
 from BoneStrengthFEALib.label_names import SCHEMES
 from BoneStrengthFEALib.regrid import onto_grid
-from BoneStrengthFEALib.segmentation import read_labels
-from BoneStrengthFEALib.segmentation.edits import record_of, write_keeping_edits
+from BoneStrengthFEALib.segmentation import read_labels, write_labels
+from BoneStrengthFEALib.segmentation.edits import Made, write_keeping_edits
+from BoneStrengthFEALib.segmentation.label_objects import require_same_patient_space
+from BoneStrengthFEALib.segmentation.label_record import record_of
 from BoneStrengthFEALib.segmentation.tools import run_tool, totalsegmentator_command
-from BoneStrengthFEALib.volume import Quantity, Volume
+from BoneStrengthFEALib.volume import Volume
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from BoneStrengthFEALib.dicom_out.segmentation import Maker
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -35,9 +39,19 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         Where to add it.
     """
     parser = subparsers.add_parser("segment", help="labels of bones from another tool, a point or nothing")
-    parser.add_argument("ct", type=Path, metavar="CT", help="CT: DICOM folder, NIfTI, NRRD or MetaImage")
+    parser.add_argument(
+        "ct",
+        type=Path,
+        metavar="CT",
+        help="DICOM folder, NIfTI, NRRD or MetaImage, or a source (pacs:NAME, slicer:PATH)",
+    )
+    parser.add_argument(
+        "--series", default="", metavar="UID", help="DICOM series; else the best one for bone is chosen"
+    )
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--labels", type=Path, help="label image, .seg.nrrd, or folder of masks (TotalSegmentator)")
+    source.add_argument(
+        "--labels", type=Path, help="label image, .seg.nrrd, DICOM SEG, RTSTRUCT, or folder of masks (TotalSegmentator)"
+    )
     source.add_argument(
         "--point",
         type=point_of,
@@ -45,18 +59,35 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="isolate the bone of --site at this point [mm]: --point=-12,30,5",
     )
     source.add_argument(
+        "--box",
+        type=box_of,
+        metavar="R,A,S,R,A,S",
+        help="isolate the bone of --site that fills a rough box, by two opposite corners [mm]",
+    )
+    source.add_argument(
         "--totalsegmentator", nargs="?", const="total", metavar="TASK", help="run TotalSegmentator (must be installed)"
     )
     source.add_argument("--tool", metavar="COMMAND", help="run a program: 'PROGRAM --in {input} --out {output}'")
-    source.add_argument("--auto", action="store_true", help="find vertebrae along the canal and proximal femora")
+    source.add_argument(
+        "--auto",
+        action="store_true",
+        help="find vertebrae along the canal and proximal femora; levels are counted from sacrum or last rib in view",
+    )
     parser.add_argument(
-        "--site", choices=[site.value for site in Site], default="vertebra", help="kind of bone at --point"
+        "--site", choices=[site.value for site in Site], default="vertebra", help="kind of bone at --point or in --box"
     )
     parser.add_argument("--confidence", type=Path, metavar="FILE", help="write how certain each voxel is [percent]")
     parser.add_argument("--numbering", choices=SCHEMES, default="none", help="what values mean without names")
-    parser.add_argument("--out", type=Path, required=True, help=".seg.nrrd (keeps names), .nii.gz, .nrrd or .mha")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        help=".seg.nrrd or .dcm (DICOM SEG, of a CT that is DICOM), which keep names; .nii.gz, .nrrd or .mha",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace the file, but keep labels that were edited")
     parser.add_argument("--discard-edits", action="store_true", help="with --overwrite: replace edited labels too")
+    parser.add_argument("--progress-lines", action="store_true", help="print progress as lines for a parent process")
+    add_query_arguments(parser)
     parser.set_defaults(run=run)
 
 
@@ -77,27 +108,62 @@ def run(arguments: argparse.Namespace) -> int:
             f"{arguments.out} exists and may hold edits; choose another file, or give --overwrite, which keeps "
             "labels that were edited"
         )
-    own = arguments.auto or arguments.point is not None
+    own = arguments.auto or arguments.point is not None or arguments.box is not None
     if arguments.confidence and not own:
-        raise InputError("--confidence belongs to --point or --auto: other labels carry no certainty")
-    ct = read_folder(arguments.ct).ct if arguments.ct.is_dir() else read_volume(arguments.ct, Quantity.HU)
-    labels = _isolated(arguments, ct) if own else _given(arguments, ct)
-    if arguments.discard_edits:
-        arguments.out.unlink(missing_ok=True)
-        record_of(arguments.out).unlink(missing_ok=True)
-    labels, kept = write_keeping_edits(labels, arguments.out)
+        raise InputError("--confidence belongs to --point, --box or --auto: other labels carry no certainty")
+    with local_ct(arguments) as local:
+        scan = read_scan(local.ct, local.series, arguments.site == Site.VERTEBRA.value)
+        writer = _writer(arguments, scan)
+        labels, notes = _isolated(arguments, scan.ct) if own else (_given(arguments, scan), {})
+        if arguments.discard_edits:
+            arguments.out.unlink(missing_ok=True)
+            record_of(arguments.out).unlink(missing_ok=True)
+        labels, kept = write_keeping_edits(labels, arguments.out, Made(writer, notes))
     for name in kept:
         print(f"kept: {name} was edited or added by hand (--discard-edits replaces it)")
     for value in labels.values():
-        print(f"{value:>6}  {labels.names.get(value, '')}")
+        name = labels.names.get(value, "")
+        print("; ".join([f"{value:>6}  {name}", *notes.get(name, ())]))
     return 0
 
 
-def _given(arguments: argparse.Namespace, ct: Volume) -> LabelMap:
+def _writer(arguments: argparse.Namespace, scan: DicomScan) -> Callable[[LabelMap, Path], None]:
+    """What writes the labels; refused before the work when it could not be written."""
+    if arguments.out.suffix.lower() != ".dcm":
+        return write_labels
+    # imported here: other formats do not need them
+    from BoneStrengthFEALib.dicom_out.label_segmentation import write_label_segmentation
+    from BoneStrengthFEALib.dicom_out.origin import require_highdicom, require_source_images
+
+    require_source_images(scan.acquisition)
+    require_highdicom()
+    maker = _maker(arguments)
+    return lambda labels, path: write_label_segmentation(labels, scan.acquisition, path, maker)
+
+
+def _maker(arguments: argparse.Namespace) -> Maker:
+    # imported here: other formats do not need it
+    from BoneStrengthFEALib.dicom_out.segmentation import Maker
+
+    name, way = Maker.name, "SEMIAUTOMATIC"
+    if arguments.auto or arguments.totalsegmentator or arguments.tool:
+        way = "AUTOMATIC"
+    if arguments.totalsegmentator:
+        name = "TotalSegmentator"
+    elif arguments.tool:
+        name = Path(_words(arguments.tool)[0]).name
+    elif arguments.labels:
+        name = "labels of another origin"
+    return Maker(name, way, "Bone labels, to be checked by a person", f"{Maker.name}: bone labels")
+
+
+def _given(arguments: argparse.Namespace, scan: DicomScan) -> LabelMap:
+    ct = scan.ct
     if arguments.totalsegmentator:
         return run_tool(totalsegmentator_command(arguments.totalsegmentator), ct, "totalsegmentator")
     if arguments.tool:
         return run_tool(_words(arguments.tool), ct, arguments.numbering)
+    require_same_patient_space(arguments.labels, scan.acquisition)
     given = read_labels(arguments.labels, arguments.numbering, ct.grid)
     return LabelMap(onto_grid(given.volume, ct.grid), given.names)
 
@@ -107,15 +173,12 @@ def _words(command: str) -> list[str]:
     return [word.strip('"') for word in shlex.split(command, posix=os.name != "nt")]
 
 
-def _isolated(arguments: argparse.Namespace, ct: Volume) -> LabelMap:
+def _isolated(arguments: argparse.Namespace, ct: Volume) -> tuple[LabelMap, dict[str, tuple[str, ...]]]:
     # imported here: other labels do not need it
-    from BoneStrengthFEALib.segmentation.isolate import confidence_of, isolate, isolate_all, label_map_of
+    from BoneStrengthFEALib.segmentation.isolate import isolate_all, label_map_of, percent_sure
 
-    bones = isolate_all(ct) if arguments.auto else (isolate(ct, np.array(arguments.point), Site(arguments.site)),)
-    for bone in bones:
-        for note in bone.notes:
-            logger.warning("%s: %s", bone.site.value, note)
+    bones = isolate_all(ct) if arguments.auto else (isolated_bone(arguments, ct),)
     if arguments.confidence:
-        percent = np.rint(100 * confidence_of(bones, ct)).astype(np.uint8)
-        write_volume(Volume(percent, ct.ijk_to_ras, Quantity.LABEL), arguments.confidence)
-    return label_map_of(bones, ct)
+        write_volume(percent_sure(bones, ct), arguments.confidence)
+    labels = label_map_of(bones, ct)
+    return labels, {labels.names[n]: bone.notes for n, bone in enumerate(bones, start=1)}

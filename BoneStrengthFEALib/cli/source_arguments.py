@@ -12,7 +12,7 @@ from BoneStrengthFEALib.cli.progress_bar import make_progress
 from BoneStrengthFEALib.errors import InputError
 from BoneStrengthFEALib.privacy import private_folder
 from BoneStrengthFEALib.progress import no_progress
-from BoneStrengthFEALib.sources import ImageSource, Query, candidates, fetch_series, open_source
+from BoneStrengthFEALib.sources import ImageSource, Query, candidates, fetch_series, label_series, open_source
 from BoneStrengthFEALib.sources.source import SeriesRecord
 
 PREFIXES = ("pacs:", "slicer:", "folder:")
@@ -80,6 +80,8 @@ def fetch(arguments: argparse.Namespace, source: ImageSource, records: tuple[Ser
 def local_ct(arguments: argparse.Namespace) -> Iterator[argparse.Namespace]:
     """Make a CT at a source a folder on this machine, which is private and goes when the block ends.
 
+    When labels are asked for by name but no file is given, those of the study come with it.
+
     Parameters
     ----------
     arguments
@@ -103,8 +105,12 @@ def local_ct(arguments: argparse.Namespace) -> Iterator[argparse.Namespace]:
         yield arguments
         return
     source = open_source(name, arguments.pacs_file)
-    records = candidates(source.find(query_of(arguments)), arguments.series)
+    listed = source.find(query_of(arguments))
+    records = candidates(listed, arguments.series)
     with private_folder() as place:
         changed = argparse.Namespace(**vars(arguments))
         changed.ct = fetch(arguments, source, records, place / "ct")
+        if getattr(arguments, "label", None) and arguments.labels is None:
+            for number, record in enumerate(label_series(listed, records[0].study_uid)):
+                fetch(arguments, source, (record,), changed.ct / f"labels{number + 1:02d}")
         yield changed

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 from pathlib import Path
 
-from BoneStrengthFEALib.acquisition import Acquisition, Sex
+from BoneStrengthFEALib.acquisition import Sex
 from BoneStrengthFEALib.anatomy import Side, Site
-from BoneStrengthFEALib.cli.point_arguments import isolated_at_point, point_of
-from BoneStrengthFEALib.dicom_in import DicomScan, read_folder, read_series
-from BoneStrengthFEALib.dicom_in.header import is_dicom
+from BoneStrengthFEALib.calibration.dispatch import KINDS
+from BoneStrengthFEALib.cli.point_arguments import box_of, isolated_at_point, point_of
+from BoneStrengthFEALib.cli.scan_arguments import read_scan
+from BoneStrengthFEALib.cli.settings_arguments import add_settings_arguments
+from BoneStrengthFEALib.dicom_in import DicomScan
 from BoneStrengthFEALib.errors import InputError
 from BoneStrengthFEALib.image_files import read_volume
 from BoneStrengthFEALib.label_map import LabelMap
@@ -21,13 +22,9 @@ from BoneStrengthFEALib.quality import QualityReport
 from BoneStrengthFEALib.regrid import onto_grid
 from BoneStrengthFEALib.segmentation import read_labels
 from BoneStrengthFEALib.segmentation.label_objects import label_object_in, require_same_patient_space
-from BoneStrengthFEALib.settings import Settings, read_settings
-from BoneStrengthFEALib.settings_override import override
 from BoneStrengthFEALib.study import Study, Target
 from BoneStrengthFEALib.volume import Quantity, Volume
 
-SWEEP = "model.fall_sweep_deg=-15,0,15,30"
-"""Internal rotations of --sweep: from in front over straight from the side to posterolateral [degrees]."""
 PLAUSIBLE = {"age": (0.0, 120.0), "height": (0.5, 2.5), "weight": (10.0, 350.0)}
 
 
@@ -43,7 +40,7 @@ def add_study_arguments(parser: argparse.ArgumentParser, required: bool = True) 
     """
     _add_images(parser, required)
     _add_person(parser)
-    _add_settings_arguments(parser)
+    add_settings_arguments(parser)
 
 
 def _add_images(parser: argparse.ArgumentParser, required: bool) -> None:
@@ -53,6 +50,13 @@ def _add_images(parser: argparse.ArgumentParser, required: bool) -> None:
         type=Path,
         metavar="CT",
         help="DICOM folder, CT in HU as NIfTI, NRRD or MetaImage, or a source (pacs:NAME, slicer:PATH)",
+    )
+    image.add_argument(
+        "--density",
+        choices=tuple(KINDS),
+        default="",
+        metavar="KIND",
+        help="CT is an image of calibrated density [mg/cm3] already: K2HPO4 or CAHA; no calibration is made",
     )
     image.add_argument("--series", default="", metavar="UID", help="DICOM series; else the best one for bone is chosen")
     image.add_argument(
@@ -67,6 +71,12 @@ def _add_images(parser: argparse.ArgumentParser, required: bool) -> None:
         type=point_of,
         metavar="R,A,S",
         help="instead of labels: isolate the bone of --site (default vertebra) at this point [mm]; --point=-12,30,5",
+    )
+    image.add_argument(
+        "--box",
+        type=box_of,
+        metavar="R,A,S,R,A,S",
+        help="instead of labels: isolate the bone that fills a rough box, by two opposite corners [mm]",
     )
     image.add_argument(
         "--label",
@@ -111,72 +121,6 @@ def _add_person(parser: argparse.ArgumentParser) -> None:
     person.add_argument("--kvp", type=float, help="tube voltage when the image does not tell")
 
 
-def _add_settings_arguments(parser: argparse.ArgumentParser) -> None:
-    choice = parser.add_argument_group("settings")
-    choice.add_argument("--settings", type=Path, metavar="FILE", help="TOML or JSON file")
-    choice.add_argument(
-        "--calibration", default="", metavar="METHOD", help="phantom, asynchronous, internal-air-fat-muscle, ..."
-    )
-    choice.add_argument(
-        "--phantom", default="", metavar="ID", help="phantom in the scan: shipped id or definition file"
-    )
-    choice.add_argument(
-        "--store", type=Path, metavar="FOLDER", help="store of 'calibrate' for --calibration asynchronous, or one file"
-    )
-    choice.add_argument(
-        "--nonlinear", action="store_true", help="load beyond yield: strength from the force-displacement curve"
-    )
-    choice.add_argument(
-        "--sweep",
-        action="store_true",
-        help="femur: falls in four directions (model.fall_sweep_deg), to find the weakest",
-    )
-    choice.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="PART.NAME=VALUE",
-        help="one setting, for example model.voxel_mm=1.5; 'info --settings' lists all",
-    )
-
-
-def settings_of(arguments: argparse.Namespace) -> Settings:
-    """Settings from file and single assignments.
-
-    Parameters
-    ----------
-    arguments
-        Parsed arguments.
-
-    Returns
-    -------
-    The settings.
-    """
-    return changed(read_settings(arguments.settings) if arguments.settings else Settings(), arguments)
-
-
-def changed(base: Settings, arguments: argparse.Namespace) -> Settings:
-    """Settings with what single arguments say.
-
-    Parameters
-    ----------
-    base
-        Settings to start from.
-    arguments
-        Parsed arguments.
-
-    Returns
-    -------
-    The changed settings.
-    """
-    given = {"method": arguments.calibration, "phantom": arguments.phantom, "store": arguments.store}
-    # as JSON texts: a path such as 2024 is no number
-    chosen = [f"calibration.{name}={json.dumps(str(value))}" for name, value in given.items() if value]
-    return override(
-        base, chosen + ["model.analysis=nonlinear"] * arguments.nonlinear + [SWEEP] * arguments.sweep + arguments.set
-    )
-
-
 def study_of(arguments: argparse.Namespace) -> Study:
     """Read the images and put the study together.
 
@@ -208,7 +152,7 @@ def study_of(arguments: argparse.Namespace) -> Study:
 
     quality = scan.quality
     tissues = parts = None
-    if arguments.point:
+    if arguments.point or arguments.box:
         labels, targets, parts, lines = isolated_at_point(arguments, ct)
         quality = QualityReport((*quality.lines, *lines))
     else:
@@ -239,7 +183,9 @@ def study_of(arguments: argparse.Namespace) -> Study:
 
 def _labelled(arguments: argparse.Namespace, scan: DicomScan) -> tuple[LabelMap, tuple[Target, ...]]:
     if not arguments.label or (arguments.labels is None and not arguments.ct.is_dir()):
-        raise InputError("say which bones: --labels FILE and --label NAME, or a point in one bone: --point R,A,S")
+        raise InputError(
+            "say which bones: --labels FILE and --label NAME, a point in one bone: --point R,A,S, or --box"
+        )
     if arguments.labels is None:
         arguments.labels = label_object_in(arguments.ct, scan.acquisition)
     require_same_patient_space(arguments.labels, scan.acquisition)
@@ -257,21 +203,13 @@ def _values(text: str) -> list[int]:
 
 
 def _scan(arguments: argparse.Namespace) -> DicomScan:
-    if arguments.ct.is_dir() or is_dicom(arguments.ct):
-        spine = arguments.site in (None, Site.VERTEBRA.value)
-        scan = (
-            read_folder(arguments.ct, arguments.series, avoid_contrast=spine)
-            if arguments.ct.is_dir()
-            else read_series([arguments.ct])
-        )
-        if arguments.kvp is not None and scan.acquisition.kvp not in (None, arguments.kvp):
-            raise InputError(f"--kvp {arguments.kvp:g} was given, but the images say {scan.acquisition.kvp:g} kV")
-        known = scan.acquisition.kvp if scan.acquisition.kvp is not None else arguments.kvp
-        return dataclasses.replace(scan, acquisition=dataclasses.replace(scan.acquisition, kvp=known))
-    if arguments.series:
-        raise InputError(f"--series was given, but {arguments.ct.name} is no DICOM folder")
-    ct = read_volume(arguments.ct, Quantity.HU)
-    return DicomScan(ct, Acquisition(source="file", kvp=arguments.kvp), QualityReport())
+    scan = read_scan(arguments.ct, arguments.series, arguments.site in (None, Site.VERTEBRA.value), arguments.density)
+    known = scan.acquisition.kvp
+    if arguments.kvp is None or known == arguments.kvp:
+        return scan
+    if known is not None:
+        raise InputError(f"--kvp {arguments.kvp:g} was given, but the images say {known:g} kV")
+    return dataclasses.replace(scan, acquisition=dataclasses.replace(scan.acquisition, kvp=arguments.kvp))
 
 
 def _targets(arguments: argparse.Namespace) -> tuple[Target, ...]:

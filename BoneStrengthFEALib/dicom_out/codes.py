@@ -29,6 +29,7 @@ VERTEBRAE = {
 }
 """SNOMED CT codes of vertebrae, as in pydicom's tables of DICOM concepts."""
 VERTEBRA, PROXIMAL_FEMUR, RADIUS, TIBIA = "51282000", "310651003", "62413002", "12611008"
+STRUCTURE = ("91723000", "Anatomical Structure")
 SIDES = {"left": ("7771000", "Left"), "right": ("24028007", "Right")}
 UNITS = {"1": "no units", "g/cm2": "g/cm2", "mg/cm3": "mg/cm3", "N": "N", "N/mm": "N/mm"}
 
@@ -86,12 +87,14 @@ def anatomy(site: str, level: str, side: str) -> tuple[Any, Any | None]:
     Parameters
     ----------
     site, level, side
-        As in SiteResult.
+        As in SiteResult; no site is a structure of unknown kind.
 
     Returns
     -------
     Region and laterality; the latter None at the spine.
     """
+    if not site:
+        return snomed(*STRUCTURE), None
     if site == "vertebra":
         known = VERTEBRAE.get(level)
         return snomed(known, f"{level} vertebra") if known else snomed(VERTEBRA, "Vertebra"), None

@@ -10,6 +10,7 @@ from typing import Any
 
 import pydicom
 
+from BoneStrengthFEALib.acquisition import Acquisition
 from BoneStrengthFEALib.dicom_out.source_headers import restore_letters, source_headers
 from BoneStrengthFEALib.errors import DependencyError, InputError
 from BoneStrengthFEALib.results import SiteResult, StudyResults
@@ -17,6 +18,8 @@ from BoneStrengthFEALib.version import __version__
 
 NAMESPACE = uuid.UUID("6f0f3c0e-9f6b-5d1a-8d0e-5a1f7f3f2c11")
 NAME = "BoneStrengthFEA"
+ANALYSED_SERIES = f"{NAME}: analysed bone"
+"""Series descriptions of segmentations that are results begin so."""
 PAIRED = {"femur": "HIP", "radius": "WRIST", "tibia": "ANKLE"}
 """Body part examined of bones that have a side."""
 SERIAL = "1"
@@ -91,18 +94,38 @@ def origin_of(results: StudyResults) -> Origin:
     DependencyError
         Without highdicom.
     """
-    require_highdicom()
-    files = results.acquisition.files
-    if results.acquisition.source != "dicom" or not files:
-        raise InputError(
-            "DICOM objects need a CT that was read from DICOM; give the DICOM folder instead of an image file"
-        )
-    images = source_headers(files)
-    if len(images) < 2:
-        raise InputError("DICOM objects of Enhanced CT are not supported yet; export the series as single frames")
     hashes = [value for name, value in sorted(results.provenance.items()) if name.endswith("sha256")]
+    return origin_from(results.acquisition, hashes, datetime.datetime.fromisoformat(results.provenance["utc"]))
+
+
+def origin_from(acquisition: Acquisition, hashes: Sequence[str], made: datetime.datetime) -> Origin:
+    """Read the headers of the source series.
+
+    Parameters
+    ----------
+    acquisition
+        Of a DICOM series whose files are still there.
+    hashes
+        What decides the identifiers beside series and software.
+    made
+        When the results were made, with a time zone.
+
+    Returns
+    -------
+    The origin.
+
+    Raises
+    ------
+    InputError
+        When the series is not DICOM, or is an Enhanced CT.
+    DependencyError
+        Without highdicom.
+    """
+    require_highdicom()
+    require_source_images(acquisition)
+    images = source_headers(acquisition.files)
     key = "|".join([str(images[0].SeriesInstanceUID), __version__, *hashes])
-    origin = Origin(images, key, str(files[0]), _made(results, images[0]))
+    origin = Origin(images, key, str(acquisition.files[0]), _there(made, images[0]))
     for image in images:
         if not image.get("FrameOfReferenceUID"):
             # objects on the voxels of the images need one; the images' own coordinates are meant
@@ -110,11 +133,31 @@ def origin_of(results: StudyResults) -> Origin:
     return origin
 
 
-def _made(results: StudyResults, image: pydicom.Dataset) -> datetime.datetime:
-    """Time of the results where the images were made; this machine's time zone when they do not tell."""
-    utc = datetime.datetime.fromisoformat(results.provenance["utc"])
+def require_source_images(acquisition: Acquisition) -> None:
+    """Refuse a scan whose objects could not name their source.
+
+    Parameters
+    ----------
+    acquisition
+        Of the scan.
+
+    Raises
+    ------
+    InputError
+        When it is not DICOM, or is an Enhanced CT.
+    """
+    if acquisition.source != "dicom" or not acquisition.files:
+        raise InputError(
+            "DICOM objects need a CT that was read from DICOM; give the DICOM folder instead of an image file"
+        )
+    if len(acquisition.files) < 2:
+        raise InputError("DICOM objects of Enhanced CT are not supported yet; export the series as single frames")
+
+
+def _there(made: datetime.datetime, image: pydicom.Dataset) -> datetime.datetime:
+    """A time where the images were made; in this machine's time zone when they do not tell."""
     offset = str(image.get("TimezoneOffsetFromUTC") or "")
-    return utc.astimezone(datetime.datetime.strptime(offset, "%z").tzinfo if offset else None)
+    return made.astimezone(datetime.datetime.strptime(offset, "%z").tzinfo if offset else None)
 
 
 def require_highdicom() -> None:

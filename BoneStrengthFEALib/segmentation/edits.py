@@ -7,38 +7,39 @@ edited; one without a hash was added by hand.
 from __future__ import annotations
 
 import hashlib
-import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from BoneStrengthFEALib.atomic_files import write_text
-from BoneStrengthFEALib.errors import InputError
 from BoneStrengthFEALib.label_map import LabelMap
 from BoneStrengthFEALib.regrid import onto_grid
 from BoneStrengthFEALib.segmentation.label_files import read_labels, write_labels
+from BoneStrengthFEALib.segmentation.label_record import LabelRecord, read_record, write_record
 from BoneStrengthFEALib.segmentation.slicer_files import SUFFIX
-from BoneStrengthFEALib.volume import Array
 
-RECORD_SUFFIX = ".made.json"
+KEEPS_NAMES = (SUFFIX, ".dcm")
+"""Files that hold names; in others a label is known by its number."""
 
 
-def record_of(path: Path) -> Path:
-    """Record that belongs to a label file.
+@dataclass(frozen=True)
+class Made:
+    """How labels are written.
 
     Parameters
     ----------
-    path
-        Label file.
-
-    Returns
-    -------
-    File beside it.
+    write
+        Called with the labels and the path.
+    notes
+        By name of a label: what a reader must know of it.
     """
-    return path.with_name(path.name + RECORD_SUFFIX)
+
+    write: Callable[[LabelMap, Path], None] = write_labels
+    notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def write_keeping_edits(labels: LabelMap, path: Path) -> tuple[LabelMap, tuple[str, ...]]:
+def write_keeping_edits(labels: LabelMap, path: Path, made: Made | None = None) -> tuple[LabelMap, tuple[str, ...]]:
     """Write labels; those in the file that a person has edited or added stay as they are.
 
     Parameters
@@ -47,6 +48,8 @@ def write_keeping_edits(labels: LabelMap, path: Path) -> tuple[LabelMap, tuple[s
         Labels made anew.
     path
         Label file; need not exist.
+    made
+        How they are written, and notes for the record.
 
     Returns
     -------
@@ -57,58 +60,71 @@ def write_keeping_edits(labels: LabelMap, path: Path) -> tuple[LabelMap, tuple[s
     InputError
         When the file or its record cannot be read.
     """
-    hashes, named = _read_record(path), path.name.lower().endswith(SUFFIX)
-    kept: dict[str, Array] = {}
-    if path.exists():
-        given = read_labels(path)
-        # Slicer writes the box of the segments only
-        present = LabelMap(onto_grid(given.volume, labels.volume.grid), given.names)
-        kept = {name: mask for name, mask in _masks(present, named).items() if hashes.get(name) != _hash(mask)}
-    merged = _merged(labels, kept, named)
+    made = made or Made()
+    record, named = read_record(path), path.name.lower().endswith(KEEPS_NAMES)
+    present, kept = _edited(labels, path, record, named)
+    merged = _merged(labels, present, kept, named)
     # labels first: when this is cut off, a label with an old hash counts as edited, and nothing is lost
-    write_labels(merged, path)
-    made = {name: _hash(mask) for name, mask in _masks(merged, named).items() if name not in kept}
-    edited = {name: hashes[name] for name in kept if name in hashes}
-    write_text(record_of(path), json.dumps({"sha256": {**edited, **made}}, indent=1) + "\n")
+    made.write(merged, path)
+    hashes = {name: _hash(merged, value) for name, value in _by_name(merged, named).items() if name not in kept}
+    hashes |= {name: record.sha256[name] for name in kept if name in record.sha256}
+    names = {value: merged.names[value] for value in merged.values() if value in merged.names}
+    notes = {**record.notes, **made.notes}
+    write_record(LabelRecord(hashes, names, {name: notes[name] for name in names.values() if name in notes}), path)
     return merged, tuple(kept)
 
 
-def _merged(labels: LabelMap, kept: dict[str, Array], named: bool) -> LabelMap:
+def is_edited(labels: LabelMap, name: str, record: LabelRecord) -> bool:
+    """Tell whether a label differs from what was written.
+
+    Parameters
+    ----------
+    labels
+        Labels on the grid they were written on.
+    name
+        Its name in the file.
+    record
+        Record beside it.
+
+    Returns
+    -------
+    True for a label that was changed or added by hand.
+    """
+    return record.sha256.get(name) != _hash(labels, labels.value_of(name))
+
+
+def _edited(labels: LabelMap, path: Path, record: LabelRecord, named: bool) -> tuple[LabelMap, dict[str, int]]:
+    """Labels in the file on the new ones' grid, and the values of those that were edited or added."""
+    if not path.exists():
+        return labels, {}
+    given = read_labels(path)
+    # Slicer writes the box of the segments only
+    present = LabelMap(onto_grid(given.volume, labels.volume.grid), given.names)
+    found = _by_name(present, named)
+    return present, {n: value for n, value in found.items() if record.sha256.get(n) != _hash(present, value)}
+
+
+def _merged(labels: LabelMap, present: LabelMap, kept: Mapping[str, int], named: bool) -> LabelMap:
     """New labels with the kept ones over them."""
+    if not kept:
+        return labels
     values, names = np.array(labels.volume.array), dict(labels.names)
-    by_name = {_name(labels, value, named): value for value in labels.values()}
-    for name, mask in kept.items():
+    by_name = _by_name(labels, named)
+    for name, old in kept.items():
         free = max([*names, *by_name.values(), 0]) + 1
         value = by_name.get(name, free if named else int(name))
         values[values == value] = 0
-        values[mask] = value
-        names.setdefault(value, name)
+        values[present.volume.array == old] = value
+        names[value] = present.names.get(old) or names.get(value, name)
         by_name[name] = value
     return LabelMap(labels.volume.with_array(values), names)
 
 
-def _masks(labels: LabelMap, named: bool) -> dict[str, Array]:
-    return {_name(labels, value, named): np.asarray(labels.volume.array == value) for value in labels.values()}
+def _by_name(labels: LabelMap, named: bool) -> dict[str, int]:
+    """Values by the name a label has in the file: its number where the file holds no names."""
+    return {(labels.names.get(value) if named else None) or str(value): value for value in labels.values()}
 
 
-def _name(labels: LabelMap, value: int, named: bool) -> str:
-    """Name of a label in a file that keeps names, else its value."""
-    return (labels.names.get(value) if named else None) or str(value)
-
-
-def _hash(mask: Array) -> str:
+def _hash(labels: LabelMap, value: int) -> str:
+    mask = np.asarray(labels.volume.array == value)
     return hashlib.sha256(repr(mask.shape).encode() + np.packbits(mask).tobytes()).hexdigest()
-
-
-def _read_record(path: Path) -> dict[str, str]:
-    record = record_of(path)
-    if not record.exists():
-        return {}
-    try:
-        found = json.loads(record.read_text(encoding="utf-8"))["sha256"]
-        return {str(name): str(value) for name, value in found.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"{record.name} cannot be read ({error}); remove it, which keeps every label of {path.name}, "
-            "or choose another file"
-        ) from error

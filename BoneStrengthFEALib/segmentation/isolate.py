@@ -95,19 +95,23 @@ def label_map_of(bones: tuple[IsolatedBone, ...], ct: Volume) -> LabelMap:
     -------
     Labels 1, 2 ... on its grid, named by site and side; vertebrae of unknown level are numbered from below.
     """
-    values, sure = np.zeros(ct.array.shape, dtype=np.uint8), np.zeros(ct.array.shape, dtype=np.float32)
+    values = np.zeros(ct.array.shape, dtype=np.uint8)
     names: dict[int, str] = {}
     for value, bone in enumerate(bones, start=1):
         box = _box(bone.labels.volume, ct)
-        better = (bone.labels.volume.array > 0) & (bone.confidence >= sure[box])
-        values[box][better] = value
-        sure[box][better] = bone.confidence[better]
+        taken = values[box]
+        better = np.array(bone.labels.volume.array > 0)
+        # a field of confidence over the whole scan would take more memory than all else
+        for other in np.unique(taken[better & (taken > 0)]):
+            met = taken == other
+            better &= ~met | (bone.confidence >= _on(bones[int(other) - 1], ct, box))
+        taken[better] = value
         names[value] = _name(bone, [names[n] for n in range(1, value)])
     return LabelMap(Volume(values, ct.ijk_to_ras, Quantity.LABEL), names)
 
 
-def confidence_of(bones: tuple[IsolatedBone, ...], ct: Volume) -> FloatArray:
-    """Confidence on the CT's grid, the lowest where boxes of bones overlap.
+def percent_sure(bones: tuple[IsolatedBone, ...], ct: Volume) -> Volume:
+    """Confidence on the CT's grid in per cent, the lowest where boxes of bones overlap.
 
     Parameters
     ----------
@@ -118,13 +122,13 @@ def confidence_of(bones: tuple[IsolatedBone, ...], ct: Volume) -> FloatArray:
 
     Returns
     -------
-    (K, J, I) float32, 1 away from every bone.
+    (K, J, I) uint8, 100 away from every bone.
     """
-    sure = np.ones(ct.array.shape, dtype=np.float32)
+    percent = np.full(ct.array.shape, 100, dtype=np.uint8)
     for bone in bones:
         box = _box(bone.labels.volume, ct)
-        sure[box] = np.minimum(sure[box], bone.confidence)
-    return sure
+        percent[box] = np.minimum(percent[box], np.rint(100 * bone.confidence).astype(np.uint8))
+    return Volume(percent, ct.ijk_to_ras, Quantity.LABEL)
 
 
 def body_parts_of(bones: tuple[IsolatedBone, ...], ct: Volume) -> LabelMap | None:
@@ -151,6 +155,18 @@ def body_parts_of(bones: tuple[IsolatedBone, ...], ct: Volume) -> LabelMap | Non
 def _box(part: Volume, ct: Volume) -> tuple[slice, ...]:
     first = np.rint(ct.grid.to_ijk(part.ijk_to_ras[:3, 3])).astype(int)[::-1]
     return tuple(slice(int(a), int(a) + n) for a, n in zip(first, part.array.shape, strict=True))
+
+
+def _on(bone: IsolatedBone, ct: Volume, box: tuple[slice, ...]) -> FloatArray:
+    """Confidence of a bone in a box of the CT; -1 outside the bone's own box."""
+    sure = np.full([part.stop - part.start for part in box], -1.0, dtype=np.float32)
+    own = _box(bone.labels.volume, ct)
+    low = [max(a.start, b.start) for a, b in zip(box, own, strict=True)]
+    high = [min(a.stop, b.stop) for a, b in zip(box, own, strict=True)]
+    here = tuple(slice(a - part.start, b - part.start) for a, b, part in zip(low, high, box, strict=True))
+    there = tuple(slice(a - part.start, b - part.start) for a, b, part in zip(low, high, own, strict=True))
+    sure[here] = bone.confidence[there]
+    return sure
 
 
 def _name(bone: IsolatedBone, taken: list[str]) -> str:

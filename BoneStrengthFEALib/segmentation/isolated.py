@@ -11,6 +11,8 @@ from BoneStrengthFEALib.errors import GeometryError, InputError
 from BoneStrengthFEALib.label_map import LabelMap
 from BoneStrengthFEALib.volume import FloatArray, require_same_grid
 
+UNKNOWN_LEVEL = "the level is unknown: name it, since classes and checks depend on it"
+
 
 @dataclass(frozen=True, eq=False)
 class IsolatedBone:

@@ -1,7 +1,7 @@
 """Label maps in files, with their names: one image, a folder of masks, nnU-Net, 3D Slicer segmentations.
 
-Names come from the file itself when it carries any (Slicer's .seg.nrrd), else from a dataset.json beside it (nnU-Net),
-else from the numbering the user names.
+Names come from the file itself when it carries any (Slicer's .seg.nrrd, DICOM), else from the numbering the user names,
+else from a record beside it that ``segment`` wrote, else from a dataset.json beside it (nnU-Net).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from BoneStrengthFEALib.image_files import read_volume, write_volume
 from BoneStrengthFEALib.label_map import LabelMap
 from BoneStrengthFEALib.label_names import label_names
 from BoneStrengthFEALib.segmentation.dicom_seg import read_dicom_seg
+from BoneStrengthFEALib.segmentation.label_record import read_record
 from BoneStrengthFEALib.segmentation.rtstruct import RTSTRUCT_CLASS, read_rtstruct
 from BoneStrengthFEALib.segmentation.slicer_files import SUFFIX, read_seg_nrrd, write_seg_nrrd
 from BoneStrengthFEALib.volume import Grid, Quantity
@@ -55,7 +56,7 @@ def read_labels(path: Path, numbering: str = "none", grid: Grid | None = None) -
         return read_seg_nrrd(path)
     if path.is_file() and is_dicom(path):
         return _read_dicom(path, grid)
-    names = label_names(numbering) or _nnunet_names(path.parent / "dataset.json")
+    names = label_names(numbering) or read_record(path).names or _nnunet_names(path.parent / "dataset.json")
     return LabelMap(read_volume(path, Quantity.LABEL), names)
 
 

@@ -7,15 +7,22 @@ from typing import Any
 
 from BoneStrengthFEALib.acquisition import Acquisition
 from BoneStrengthFEALib.dicom_in.header import is_dicom
+from BoneStrengthFEALib.dicom_out.origin import ANALYSED_SERIES
 from BoneStrengthFEALib.errors import InputError
 from BoneStrengthFEALib.segmentation.dicom_seg import SEG_CLASSES
 from BoneStrengthFEALib.segmentation.rtstruct import RTSTRUCT_CLASS
 
-KEYWORDS = ["SOPClassUID", "StudyInstanceUID", "FrameOfReferenceUID", "ReferencedFrameOfReferenceSequence"]
+KEYWORDS = [
+    "SOPClassUID",
+    "StudyInstanceUID",
+    "SeriesDescription",
+    "FrameOfReferenceUID",
+    "ReferencedFrameOfReferenceSequence",
+]
 
 
 def label_object_in(folder: Path, acquisition: Acquisition) -> Path:
-    """Find the one label object of a CT's study in a folder.
+    """Find the one label object of a CT's study in a folder; segmentations that are results of a run are left out.
 
     Parameters
     ----------
@@ -36,7 +43,9 @@ def label_object_in(folder: Path, acquisition: Acquisition) -> Path:
     found = []
     for path in sorted(folder.rglob("*")):
         header = _header(path) if path.is_file() else None
-        if header is not None and str(header.get("StudyInstanceUID", "")) == acquisition.study_uid:
+        if header is None or str(header.get("StudyInstanceUID", "")) != acquisition.study_uid:
+            continue
+        if not str(header.get("SeriesDescription", "")).startswith(ANALYSED_SERIES):
             found.append(path)
     if len(found) != 1:
         names = ", ".join(path.name for path in found) or "none"

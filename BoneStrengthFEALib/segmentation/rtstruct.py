@@ -54,14 +54,15 @@ def read_rtstruct(path: Path, grid: Grid) -> LabelMap:
         raise
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError, OSError) as error:
         raise InputError(f"{path.name} cannot be read as an RT Structure Set: damaged ({error})") from error
-    masks = {number: _mask(contours, grid, names.get(number, str(number))) for number, contours in drawn.items()}
-    masks = {number: mask for number, mask in masks.items() if mask.any()}
-    if not masks:
+    # one mask at a time: those of all structures together fill the memory
+    sizes = {n: int(np.count_nonzero(_mask(drawn[n], grid, names.get(n, str(n))))) for n in drawn}
+    sizes = {number: size for number, size in sizes.items() if size}
+    if not sizes:
         raise InputError(f"{path.name} holds no closed contour in the CT's slices; choose the structure set of this CT")
     values = np.zeros(grid.shape, dtype=np.uint16)
-    for number, mask in sorted(masks.items(), key=lambda item: -int(item[1].sum())):
-        values[mask] = number
-    return LabelMap(Volume(values, grid.ijk_to_ras, Quantity.LABEL), {n: names.get(n, str(n)) for n in masks})
+    for number in sorted(sizes, key=lambda n: -sizes[n]):
+        values[_mask(drawn[number], grid, names.get(number, str(number)))] = number
+    return LabelMap(Volume(values, grid.ijk_to_ras, Quantity.LABEL), {n: names.get(n, str(n)) for n in sizes})
 
 
 def _contours(roi: Any) -> list[FloatArray]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 
+from BoneStrengthFEALib.bounding_box import bounding_box
 from BoneStrengthFEALib.segmentation.tissue_levels import tissue_levels
 from BoneStrengthFEALib.segmentation.work_grid import sampled, upright_grid
-from BoneStrengthFEALib.volume import FloatArray, Grid, Volume
+from BoneStrengthFEALib.volume import Array, FloatArray, Grid, Volume
 
 RADII_MM = (17.0, 32.0)
 """Radii of femoral heads of adults: means 24 mm in men, 21 mm in women (Milner and Boldsen 2012, unverified)."""
@@ -23,6 +27,8 @@ EDGE_BLUR_MM = 1.0
 LEAST_SLOPE_HU_MM = 12.0
 """Weaker edges do not vote."""
 VOTE_BLUR_MM = 2.5
+TILE_MM = 160.0
+"""Longest side of what is searched at once: a head fits, and memory does not grow with the scan."""
 APART_MM = 15.0
 """Centres nearer to a better one than this are the same ball."""
 
@@ -72,7 +78,7 @@ def find_balls(ct: Volume, box: tuple[FloatArray, FloatArray], most: int = 6) ->
     solid = ndimage.gaussian_filter((values > bone_hu).astype(np.float32), CORE_BLUR_MM / COARSE_MM)
     pieces, _ = ndimage.label(solid > CORE_SHARE, structure=np.ones((3, 3, 3)))
     found: list[Ball] = []
-    for place in ndimage.find_objects(pieces):
+    for place in _tiles(pieces):
         low = grid.to_ras(np.array([part.start for part in place][::-1], dtype=np.float64))
         high = grid.to_ras(np.array([part.stop - 1 for part in place][::-1], dtype=np.float64))
         found += _balls_in(ct, (low - CORE_BLUR_MM, high + CORE_BLUR_MM), bone_hu, most)
@@ -82,6 +88,22 @@ def find_balls(ct: Volume, box: tuple[FloatArray, FloatArray], most: int = 6) ->
         if all(float(np.linalg.norm(ball.centre - other.centre)) > APART_MM for other in kept):
             kept.append(ball)
     return kept[:most]
+
+
+def _tiles(pieces: Array) -> Iterator[tuple[slice, ...]]:
+    """Boxes of pieces; pieces that are too large, as a spine with its pelvis, in parts."""
+    most = round(TILE_MM / COARSE_MM)
+    for number, place in enumerate(ndimage.find_objects(pieces), start=1):
+        edges = [
+            np.linspace(part.start, part.stop, max(math.ceil((part.stop - part.start) / most), 1) + 1).astype(int)
+            for part in place
+        ]
+        spans = [[slice(a, b) for a, b in itertools.pairwise(edge)] for edge in edges]
+        for tile in itertools.product(*spans):
+            inside = pieces[tile] == number
+            if inside.any():
+                box = bounding_box(inside)
+                yield tuple(slice(t.start + b.start, t.start + b.stop) for t, b in zip(tile, box, strict=True))
 
 
 def _balls_in(ct: Volume, box: tuple[FloatArray, FloatArray], bone_hu: float, most: int) -> list[Ball]:

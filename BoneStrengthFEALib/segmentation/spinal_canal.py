@@ -22,6 +22,8 @@ FRONT_WEIGHT, MOVE_COSTS = 0.6, (0.06, 0.2)
 """Costs per voxel to the front and to the side: lordosis bends a canal more than scoliosis does."""
 KEPT_SHARE, SCORE_STEPS = 0.6, 4.0
 """A path ends where its score falls below this share of what it has in its better part: below S1, beyond the skull."""
+LONGEST_GAP_STEPS, BEYOND_STEPS = 12, 15
+"""A longer stretch of low scores parts what is no canal from it; so far beyond it the path is searched again."""
 LEAST_SCORE = 0.35
 """Mean score of a path; canals score 0.47 to 1.25 on the reference scans."""
 SMOOTH_STEPS = 7.0
@@ -54,23 +56,42 @@ def canal_path(values: FloatArray, grid: Grid, levels: TissueLevels) -> FloatArr
     """
     reached = np.nonzero((values > OUTSIDE_HU + 1).any(axis=(1, 2)))[0]
     score = _score(values[reached], levels)
-    path, mean = _best_path(score)
-    kept = _good_stretch(score[np.arange(len(path)), path[:, 0], path[:, 1]])
+    path, mean, kept = _good_path(score)
     if mean < LEAST_SCORE:
         raise RefusedError(
             f"no spinal canal was found (score {mean:.2f}, at least {LEAST_SCORE:g} expected); a vertebra is isolated "
             "with its canal in view: set the point in a vertebra, or give a label of the bone",
             "NO_CANAL",
         )
-    places = np.stack([path[:, 1], path[:, 0], reached], axis=-1)[kept]
+    places = np.stack([path[:, 1], path[:, 0], reached[kept]], axis=-1)
     return _smoothed(grid.to_ras(places.astype(np.float64)))
 
 
+def _good_path(score: FloatArray) -> tuple[FloatArray, float, slice]:
+    """Path, its mean score, and the slices it is kept in.
+
+    In a scan that goes on beyond the spine the best path wanders off to what looks like a canal too, such as the hollow
+    of a pelvic bone; its pull is gone when the path is searched again without those slices.
+    """
+    path, mean = _best_path(score)
+    kept = _good_stretch(score[np.arange(len(path)), path[:, 0], path[:, 1]])
+    near = slice(max(kept.start - BEYOND_STEPS, 0), min(kept.stop + BEYOND_STEPS, len(score)))
+    if near != slice(0, len(score)):
+        path, mean = _best_path(score[near])
+        again = _good_stretch(score[near][np.arange(len(path)), path[:, 0], path[:, 1]])
+        path, kept = path[again], slice(near.start + again.start, near.start + again.stop)
+    else:
+        path = path[kept]
+    return path, mean, kept
+
+
 def _good_stretch(scores: FloatArray) -> slice:
-    """The path without ends that look like no canal."""
+    """The path without what looks like no canal: the part of highest total between long gaps."""
     even = ndimage.gaussian_filter1d(scores, SCORE_STEPS)
     good = np.nonzero(even >= KEPT_SHARE * np.percentile(even, 75.0))[0]
-    return slice(int(good[0]), int(good[-1]) + 1)
+    parts = np.split(good, np.nonzero(np.diff(good) > LONGEST_GAP_STEPS)[0] + 1)
+    best = max(parts, key=lambda part: float(even[part[0] : part[-1] + 1].sum()))
+    return slice(int(best[0]), int(best[-1]) + 1)
 
 
 def _score(values: FloatArray, levels: TissueLevels) -> FloatArray:

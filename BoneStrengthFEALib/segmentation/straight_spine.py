@@ -137,18 +137,37 @@ def straighten(ct: Volume, frame: CanalFrame) -> StraightSpine:
     along = np.arange(-BEYOND_MM, frame.length_mm + BEYOND_MM + STEP_MM / 2, STEP_MM)
     front = np.arange(-BACK_MM, FRONT_MM + STEP_MM / 2, STEP_MM)
     right = np.arange(-SIDE_MM, SIDE_MM + STEP_MM / 2, STEP_MM)
+    return StraightSpine(frame, along, front, right, sections(ct, frame, along, front, right))
+
+
+def sections(ct: Volume, frame: CanalFrame, along: FloatArray, front: FloatArray, right: FloatArray) -> FloatArray:
+    """Values of a CT on sections across a canal.
+
+    Parameters
+    ----------
+    ct
+        CT [HU].
+    frame
+        Canal.
+    along, front, right
+        Coordinates of the samples [mm]; beyond its ends the canal goes on straight.
+
+    Returns
+    -------
+    (S, A, R) HU; OUTSIDE_HU outside the image.
+    """
     values = np.empty((len(along), len(front), len(right)), dtype=np.float32)
-    source = ct.array.astype(np.float32)
     section = np.stack(np.meshgrid(front, right, indexing="ij"), axis=-1)
     for n, s in enumerate(along):
         local = np.concatenate([np.full((*section.shape[:2], 1), s), section], axis=-1)
-        values[n] = _sampled(source, ct, frame.ras(local).reshape(-1, 3)).reshape(section.shape[:2])
-    return StraightSpine(frame, along, front, right, values)
+        values[n] = _sampled(ct, frame.ras(local).reshape(-1, 3)).reshape(section.shape[:2])
+    return values
 
 
-def _sampled(source: FloatArray, ct: Volume, points: FloatArray) -> FloatArray:
+def _sampled(ct: Volume, points: FloatArray) -> FloatArray:
     ijk = ct.grid.to_ijk(points)
-    inside = np.clip(ijk, 0.0, np.array(source.shape[::-1]) - 1.0)
-    values = ndimage.map_coordinates(source, inside.T[::-1], order=1)
+    inside = np.clip(ijk, 0.0, np.array(ct.array.shape[::-1]) - 1.0)
+    # the scan stays in the numbers it came in: as floats a large one takes twice the memory
+    values = ndimage.map_coordinates(ct.array, inside.T[::-1], output=np.float32, order=1)
     beyond = (np.abs(ijk - inside) * ct.spacing_mm).max(axis=-1)
     return np.where(beyond > RIM_MM, OUTSIDE_HU, values)

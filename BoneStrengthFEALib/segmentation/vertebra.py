@@ -12,11 +12,12 @@ from BoneStrengthFEALib.bounding_box import bounding_box, crop
 from BoneStrengthFEALib.errors import RefusedError
 from BoneStrengthFEALib.label_map import LabelMap
 from BoneStrengthFEALib.segmentation.finish import certainty
-from BoneStrengthFEALib.segmentation.isolated import IsolatedBone
+from BoneStrengthFEALib.segmentation.isolated import UNKNOWN_LEVEL, IsolatedBone
 from BoneStrengthFEALib.segmentation.seed_checks import require_bone_seed, require_uncut
 from BoneStrengthFEALib.segmentation.spinal_canal import STEP_MM as CANAL_STEP_MM
 from BoneStrengthFEALib.segmentation.spinal_canal import canal_path
-from BoneStrengthFEALib.segmentation.straight_spine import CanalFrame, StraightSpine, straighten
+from BoneStrengthFEALib.segmentation.spine_levels import count_levels, with_level
+from BoneStrengthFEALib.segmentation.straight_spine import STEP_MM, CanalFrame, StraightSpine, straighten
 from BoneStrengthFEALib.segmentation.tissue_levels import TissueLevels, tissue_levels
 from BoneStrengthFEALib.segmentation.vertebra_checks import require_plausible
 from BoneStrengthFEALib.segmentation.vertebra_parts import Vertebrae, body_of, part_vertebrae
@@ -27,7 +28,6 @@ HALF_BOX_MM = np.array([54.0, 84.0, 66.0])
 """Around the click: two neighbours above and below, and what lies behind a body or in front of a process."""
 NEAR_MM = 6.0
 PARTS = {1: "corpus", 2: "arcus"}
-UNKNOWN_LEVEL = "the level is unknown: name it, since classes and checks depend on it"
 SMOOTH_MM = 0.6
 SPACING_MM = (19.0, 46.0)
 """Between the middles of two discs, T4 to L5."""
@@ -77,7 +77,7 @@ def isolate_vertebra(volume: Volume, point_ras: FloatArray, cancel: Cancel | Non
 
 
 def find_vertebrae(volume: Volume, cancel: Cancel | None = None) -> tuple[IsolatedBone, ...]:
-    """Isolate every whole vertebra along the canal; levels stay unknown.
+    """Isolate every whole vertebra along the canal, with its level where sacrum or last rib tell it.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def find_vertebrae(volume: Volume, cancel: Cancel | None = None) -> tuple[Isolat
         go_on()
         try:
             _require_one_body(vertebrae, number)
-            found.append(_isolated(volume, spine, levels, vertebrae, number))
+            found.append((number, _isolated(volume, spine, levels, vertebrae, number)))
         except RefusedError:
             # cut by the edge, or two bodies with a disc that was not seen: not proposed
             continue
@@ -112,7 +112,9 @@ def find_vertebrae(volume: Volume, cancel: Cancel | None = None) -> tuple[Isolat
         raise RefusedError(
             "no whole vertebra was found along the canal; give a point in one, or a label", "NO_VERTEBRA"
         )
-    return tuple(found)
+    discs = np.array([spine.along[0] + STEP_MM * disc.middle for disc in vertebrae.discs])
+    count = count_levels(volume, spine.frame, discs, levels.bone_hu)
+    return tuple(with_level(bone, number, count) for number, bone in found)
 
 
 def _straightened(volume: Volume, low: FloatArray, high: FloatArray) -> tuple[StraightSpine, TissueLevels]:

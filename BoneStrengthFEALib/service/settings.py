@@ -86,7 +86,7 @@ class ServiceSettings:
     @property
     def needs_labels(self) -> bool:
         """Whether a study must bring its labels; a point or a file of labels in the command takes their place."""
-        return not any(part.startswith(("--labels", "--point")) for part in self.run)
+        return not any(part.startswith(("--labels", "--point", "--box")) for part in self.run)
 
     @property
     def connections(self) -> Path | None:

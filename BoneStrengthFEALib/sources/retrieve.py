@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from BoneStrengthFEALib.dicom_out.origin import ANALYSED_SERIES
 from BoneStrengthFEALib.errors import InputError, PacsError
 from BoneStrengthFEALib.pacs_settings import DicomWebPacs, read_pacs, secret_of
 from BoneStrengthFEALib.progress import ProgressCallback, no_progress
@@ -94,6 +95,24 @@ def candidates(records: Sequence[SeriesRecord], series_uid: str = "") -> tuple[S
     if len(chosen) > MOST_CANDIDATES:
         raise InputError(f"{len(chosen)} CT series match; say which with its series UID ('retrieve --list' shows them)")
     return chosen
+
+
+def label_series(records: Sequence[SeriesRecord], study_uid: str) -> tuple[SeriesRecord, ...]:
+    """Series that hold labels made by others.
+
+    Parameters
+    ----------
+    records
+        What the source lists.
+    study_uid
+        Study of the CT.
+
+    Returns
+    -------
+    DICOM SEG; RT Structure Sets where there is none. Bones that this program has analysed are results, not labels.
+    """
+    own = [one for one in records if one.study_uid == study_uid and not one.description.startswith(ANALYSED_SERIES)]
+    return tuple(one for one in own if one.modality == "SEG") or tuple(one for one in own if one.modality == "RTSTRUCT")
 
 
 def fetch_series(
