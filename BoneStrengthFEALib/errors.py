@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class BoneStrengthError(ValueError):
     """Base of every error this library raises on purpose.
@@ -43,13 +45,16 @@ class RefusedError(BoneStrengthError):
         See BoneStrengthError.
     acceptable
         Whether a user may take responsibility and go on, with the setting ``accept``.
+    lines
+        Refusing checks (quality.QualityLine) behind it, when there are any.
     """
 
     code = "REFUSED"
 
-    def __init__(self, message: str, code: str = "", acceptable: bool = False) -> None:
+    def __init__(self, message: str, code: str = "", acceptable: bool = False, lines: tuple[Any, ...] = ()) -> None:
         super().__init__(message, code)
         self.acceptable = acceptable
+        self.lines = lines
 
 
 class CalibrationError(BoneStrengthError):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 from BoneStrengthFEALib import bmd, calibration, provenance
 from BoneStrengthFEALib.class_guard import allows_classes, withhold_classes
 from BoneStrengthFEALib.errors import RefusedError
 from BoneStrengthFEALib.progress import ProgressCallback, no_progress
-from BoneStrengthFEALib.quality import QualityReport
+from BoneStrengthFEALib.quality import QualityLine, QualityReport
 from BoneStrengthFEALib.results import SiteResult, StudyResults
 from BoneStrengthFEALib.settings import Settings
 from BoneStrengthFEALib.site_analysis import SiteFields, analyse
@@ -127,7 +128,7 @@ def _results(
     sites: list[SiteResult],
 ) -> StudyResults:
     if not any(site.bmd for site in sites):
-        refused = QualityReport(tuple(line for site in sites for line in site.quality.lines))
+        refused = QualityReport(tuple(_of_bone(site.name, line) for site in sites for line in site.quality.lines))
         refused.raise_if_refused()
         raise RefusedError("no bone could be analysed")
     mean = bmd.spine_mean({site.level: site.bmd for site in sites if site.level}, fitted.quantity)
@@ -142,6 +143,10 @@ def _results(
         measures=() if mean is None else (mean,),
     )
     return results if allows_classes(fitted) else withhold_classes(results)
+
+
+def _of_bone(name: str, line: QualityLine) -> QualityLine:
+    return dataclasses.replace(line, found=f"{name}: {line.found}")
 
 
 def calibrated(

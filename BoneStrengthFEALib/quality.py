@@ -114,4 +114,4 @@ class QualityReport:
             f"{line.check}: found {line.found}, expected {line.expected}. {line.action}".strip()
             for line in self.refused
         )
-        raise RefusedError(words, code=self.refused[0].check, acceptable=True)
+        raise RefusedError(words, code=self.refused[0].check, acceptable=True, lines=tuple(self.refused))

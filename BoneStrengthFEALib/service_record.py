@@ -140,7 +140,8 @@ def _scan(results: StudyResults, retrieval: Retrieval | None) -> ServicePart:
     evidence, missing = [], []
     read = len(results.acquisition.files)
     if read:
-        evidence.append(f"{read} images analysed, content {results.provenance.get('ct_sha256', '')[:SHOWN]}")
+        content = results.provenance.get("ct_sha256", "")
+        evidence.append(f"{read} images " + (f"analysed, content {content[:SHOWN]}" if content else "not analysed"))
     if retrieval is None:
         missing.append("evidence of a retrieval: the images were read from files that somebody else provided")
     else:

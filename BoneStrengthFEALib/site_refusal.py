@@ -73,7 +73,8 @@ def refused_site(study: Study, target: Target, error: AnatomyError) -> SiteResul
     site, level, side = recognise(name)
     found_site, found_side = target.site or site, target.side or side
     found_level = target.level or level
-    line = QualityLine(error.code, Outcome.REFUSE, str(error), "a bone that can be measured", "see what was found")
+    words, _, action = (part.strip() for part in str(error).partition(";"))
+    line = QualityLine(error.code, Outcome.REFUSE, words, "a bone that can be measured", action or "see what was found")
     plain = f"{found_side.value} {found_site.value}".strip() if found_site else name
     return SiteResult(
         found_level or plain,

@@ -55,7 +55,7 @@ def made_up_results(folder: Path, name: str = "Łukasiewicz-Παπαδόπουλ
             {"iterations": 22.0, "relative_residual": 3.8e-9, "seconds_setup": 0.3, "seconds_solve": 0.5},
             ("Crawford 2003",),
         ),
-        strengths=(Strength("crawford2003", 2387.6, 13487.7, 26.03, {"strain": 0.0068}, "Crawford 2003"),),
+        strengths=(Strength("crawford2003", 2387.6, 13487.7, 26.03, {"strain": 0.0068}, "Crawford 2003", 91.4, 515.0),),
         curve=(CurvePoint(0.0, 0.0, 0.0, 0.0, 0), CurvePoint(0.2, 1900.0, 0.05, 1e-6, 9)),
         risk=(classify("spine strength", 2390.0, "F"),),
         quality=quality,

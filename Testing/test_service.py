@@ -75,9 +75,9 @@ def test_new_examinations_end_in_the_archive_once(tmp_path: Path, monkeypatch: p
         kinds = sorted(
             server._call("GET", f"/series/{one}").json()["MainDicomTags"]["Modality"] for one in server.ids("series")
         )
-        assert kinds == ["DOC", "OT", "SEG", "SR"]
+        assert kinds == ["DOC", "DOC", "OT", "SEG", "SR"], "the refused one has a report too"
         assert main(["service", str(path), "--until-idle"]) == 0
-        assert len(server.ids("instances")) == 4
+        assert len(server.ids("instances")) == 5
     done = next(case for case in service.cases().values() if case.state == "done")
     record = json.loads((service.results / done.key / "service_record.json").read_text(encoding="utf-8"))
     assert not record["parts"]["0555T"]["done"], "files in a folder: nobody can tell who retrieved them"
@@ -86,6 +86,8 @@ def test_new_examinations_end_in_the_archive_once(tmp_path: Path, monkeypatch: p
     failed = next(case for case in service.cases().values() if case.state == "refused")
     assert "MISSING_SLICE" in failed.message
     assert (service.results / failed.key / "report.pdf").is_file()
+    refused = pydicom.dcmread(service.results / failed.key / "dicom" / "report.dcm")
+    assert refused.PatientName == "Bone^Test", "the headers of its images could be read"
     web = serve(service, 0)
     port = web.server_address[1]
     text = urllib.request.urlopen(f"http://127.0.0.1:{port}/").read().decode("utf-8")

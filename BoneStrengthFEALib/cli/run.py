@@ -114,20 +114,20 @@ def run(arguments: argparse.Namespace) -> int:
             results = run_study(study, settings, local)
         except BoneStrengthError as error:
             if arguments.refusal_report and not isinstance(error, (InputError, OutputError, DependencyError)):
-                _report_refusal(study, settings, error, arguments)
+                _report_refusal(study or local.ct, settings, error, arguments)
             raise
     print_results(results, arguments.out)
     return 0
 
 
 def _report_refusal(
-    study: Study | None, settings: Settings, error: BoneStrengthError, arguments: argparse.Namespace
+    examined: Study | Path, settings: Settings, error: BoneStrengthError, arguments: argparse.Namespace
 ) -> None:
     from BoneStrengthFEALib.refusal_files import write_refusal
 
     runs = 1 + earlier_runs(arguments.out)
     with filling(arguments.out, arguments.overwrite) as folder:
-        write_refusal(study, settings, error, folder, arguments.dicom, runs, arguments.language)
+        write_refusal(examined, settings, error, folder, arguments.dicom, runs, arguments.language)
 
 
 def run_study(study: Study, settings: Settings, arguments: argparse.Namespace) -> StudyResults:

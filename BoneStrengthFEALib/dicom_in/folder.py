@@ -168,7 +168,7 @@ def list_series(folder: Path) -> list[SeriesSummary]:
     """
     groups: dict[str, list[Header]] = defaultdict(list)
     refusal: RefusedError | None = None
-    for path in _files(folder):
+    for path in files_in(folder):
         if not path.is_symlink() and not is_dicom(path):
             continue
         try:
@@ -240,7 +240,23 @@ def _rank(series: SeriesSummary, avoid_contrast: bool) -> tuple[object, ...]:
     )
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def files_in(folder: Path) -> Iterator[Path]:
+    """Files of a folder and the folders in it.
+
+    Parameters
+    ----------
+    folder
+        Folder.
+
+    Yields
+    ------
+    Paths in order; links are not followed.
+
+    Raises
+    ------
+    InputError
+        When there are too many.
+    """
     root = str(folder)
     count = 0
     for place, folders, names in os.walk(root, followlinks=False):

@@ -26,7 +26,7 @@ ANALYSED = 1
 
 
 def write_dicom_objects(
-    results: StudyResults, regions: Mapping[str, Volume], density: Volume, folder: Path, with_map: bool = False
+    results: StudyResults, regions: Mapping[str, Volume], density: Volume | None, folder: Path, with_map: bool = False
 ) -> list[Path]:
     """Write segmentation, structured report and encapsulated PDF, one pair of the first two per kind of bone.
 
@@ -37,7 +37,7 @@ def write_dicom_objects(
     regions
         Name of each analysed bone to its region labels.
     density
-        Density on the scan's grid [mg/cm3].
+        Density on the scan's grid [mg/cm3]; None with a refused study, which has a report alone.
     folder
         Result folder that holds report.pdf; the objects go to its folder "dicom".
     with_map
@@ -61,14 +61,14 @@ def write_dicom_objects(
         warnings.simplefilter("ignore")
         origin = origin_of(results)
         objects: dict[str, pydicom.Dataset] = {}
-        kinds = dict.fromkeys(site.site for site in results.sites if site.name in regions)
+        kinds = dict.fromkeys(site.site for site in results.sites if site.name in regions and density is not None)
         for n, kind in enumerate(kinds):
             sites = [site for site in results.sites if site.site == kind and site.name in regions]
-            masks = [_mask(regions[site.name], density) for site in sites]
+            masks = [_mask(regions[site.name], density) for site in sites if density is not None]
             objects[f"seg_{kind}"] = segmentation(origin, sites, masks, 1001 + 10 * n)
             objects[f"sr_{kind}"] = structured_report(origin, results, sites, objects[f"seg_{kind}"], 1003 + 10 * n)
         objects["report"] = encapsulated_pdf(origin, results, folder / "report.pdf", 1004, tuple(objects.values()))
-        if with_map:
+        if with_map and density is not None:
             objects["density"] = parametric_map(origin, results.sites, density, 1002)
         pictures = secondary_capture(origin, results, folder, 1005)
         if pictures is not None:

@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from BoneStrengthFEALib.measure import Measure
 from BoneStrengthFEALib.quality import Outcome
 from BoneStrengthFEALib.report.calibration_charts import calibration_chart, evidence, has_densities, residual_chart
+from BoneStrengthFEALib.report.change_tables import all_changes
 from BoneStrengthFEALib.report.charts import curve_chart, sample, sweep_chart
 from BoneStrengthFEALib.report.check_rows import merged_rows, reports_of
 from BoneStrengthFEALib.report.first_page import BONES_SHOWN, PICTURES_IN_ROW, pictures_of
 from BoneStrengthFEALib.report.model_table import cited, model_section
+from BoneStrengthFEALib.report.options import ReportOptions
 from BoneStrengthFEALib.report.sentences import criterion_name, references
 from BoneStrengthFEALib.report.view import Block, Figures, Paragraph, Pictures, Section, Table
 from BoneStrengthFEALib.report.words import Words, moment, number, spread, unit_words, with_uncertainty
@@ -31,13 +33,13 @@ NUMBERS = {
 """How numbers of a calibration are written; others by their name."""
 
 
-def expert_pages(results: StudyResults, say: Words) -> list[Section]:
+def expert_pages(results: StudyResults, options: ReportOptions, say: Words) -> list[Section]:
     """Sections of the pages for the expert.
 
     Parameters
     ----------
-    results
-        Results.
+    results, options
+        Results and options.
     say
         Words.
 
@@ -46,7 +48,7 @@ def expert_pages(results: StudyResults, say: Words) -> list[Section]:
     Sections; the first begins a page.
     """
     sources = {source: n for n, source in enumerate(references(results), 1)}
-    sections = [*_numbers(results.sites, sources, say)]
+    sections = [*_numbers(results.sites, sources, say), *all_changes(results, options, say)]
     sections += _pictures(results.sites, say) + [section for site in results.sites for section in _bone(site, say)]
     sections += (
         model_section(results.sites, sources, say) + _calibration(results, sources, say) + _service(results, say)

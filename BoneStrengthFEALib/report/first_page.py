@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from BoneStrengthFEALib.quality import Outcome
+from BoneStrengthFEALib.report.change_tables import main_changes
 from BoneStrengthFEALib.report.check_rows import merged_rows, reports_of
-from BoneStrengthFEALib.report.comparison import compare, summary
 from BoneStrengthFEALib.report.limits import limit_bars, limit_notes
 from BoneStrengthFEALib.report.options import ReportOptions
-from BoneStrengthFEALib.report.sentences import headline, measure_name, refusals
+from BoneStrengthFEALib.report.sentences import headline, refusals
 from BoneStrengthFEALib.report.summary_table import summary_table
 from BoneStrengthFEALib.report.view import Block, Facts, Paragraph, Picture, Pictures, Section, Table
-from BoneStrengthFEALib.report.words import Words, date, moment, number, person_name, with_unit
+from BoneStrengthFEALib.report.words import Words, date, moment, person_name
 from BoneStrengthFEALib.results import SiteResult, StudyResults
 
 CLINICAL = (
@@ -49,7 +49,7 @@ def first_page(results: StudyResults, options: ReportOptions, say: Words) -> lis
     in_row = LARGE_IN_ROW if len(results.sites) == 1 and not bars else PICTURES_IN_ROW
     pictures = [Pictures(tuple(shown), in_row)] if shown else []
     sections = [Section("", (_status(options, say), Facts(_facts(results, say)), *result, *bars, *pictures))]
-    sections += _prior(results, options, say) + _attention(results, say)
+    sections += main_changes(results, options, say) + _attention(results, say)
     return [*sections, Section("", (Paragraph(say("caveat"), "caveat"), *limit_notes(results, say)))]
 
 
@@ -123,35 +123,6 @@ def _facts(results: StudyResults, say: Words) -> tuple[tuple[str, str], ...]:
 
 def _joined(*texts: str) -> str:
     return ", ".join(text for text in texts if text)
-
-
-def _prior(results: StudyResults, options: ReportOptions, say: Words) -> list[Section]:
-    before = options.prior
-    if before is None:
-        return []
-    changes = compare(results, before, options.limits)
-    rows = []
-    for c in changes:
-        percent = "" if c.percent is None else f" ({c.percent:+.0f} %)"
-        source = say("limit_precision") if c.limit_source == "precision" else ""
-        limit = say("no_limit") if c.limit is None else f"{with_unit(number(c.limit, c.unit), c.unit)} {source}".strip()
-        change = f"{number(c.change, c.unit) if c.change < 0 else '+' + number(c.change, c.unit)}{percent}"
-        old, new = with_unit(number(c.before, c.unit), c.unit), with_unit(number(c.now, c.unit), c.unit)
-        rows.append((c.bone, measure_name(c.measure, say), old, new, change, limit, say(c.verdict)))
-    blocks: list[Block] = [Paragraph(summary(results, before, say), "plain")]
-    keys = ("bone", "measure", "before", "now", "change", "least_change", "verdict")
-    if rows:
-        blocks.append(Table(tuple(say(key) for key in keys), tuple(rows), (1.4, 3.4, 2, 2, 2.4, 3, 2.6), dense=True))
-    else:
-        blocks.append(Paragraph(say("nothing_in_common")))
-    notes = {c.limit_source for c in changes}
-    if "precision" in notes and options.limits_source:
-        blocks.append(Paragraph(say("precision_note", source=options.limits_source), "fine"))
-    if "uncertainty" in notes:
-        blocks.append(Paragraph(say("uncertainty_note"), "fine"))
-    if None in {c.limit for c in changes}:
-        blocks.append(Paragraph(say("no_limit_note"), "fine"))
-    return [Section(say("change_since"), tuple(blocks))]
 
 
 def _attention(results: StudyResults, say: Words) -> list[Section]:

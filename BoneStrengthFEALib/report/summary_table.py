@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from BoneStrengthFEALib.measure import Measure
 from BoneStrengthFEALib.report.sentences import no_strength
 from BoneStrengthFEALib.report.view import Block, Paragraph, Table
@@ -11,6 +13,8 @@ from BoneStrengthFEALib.results import SiteResult, StudyResults
 SHOWN_TOO = ("total_hip_abmd",)
 """Measures that stand on page 1 beside the first one."""
 T_SCORE = "t_score"
+KIND = re.compile(r", [^,()]*(?:-equivalent density|äquivalente Dichte)\)")
+"""Kind of density at the end of a label; the calibration on the next pages names it."""
 
 
 def summary_table(results: StudyResults, say: Words) -> list[Block]:
@@ -35,7 +39,7 @@ def summary_table(results: StudyResults, say: Words) -> list[Block]:
     kept = [
         n for n in range(len(keys)) if keys[n] != "load_to_strength" or any(row[n] not in ("", "-") for row in rows)
     ]
-    widths = (1.6, 2.4, 2.3, 2.5, 4.1, 2.9, 2.4)
+    widths = (1.6, 2.4, 2.3, 2.5, 3.8, 3.2, 2.4)
     table = Table(
         tuple(say(keys[n]) for n in kept),
         tuple(tuple(row[n] for n in kept) for row in rows),
@@ -74,7 +78,7 @@ def _density(measure: Measure, others: tuple[Measure, ...], say: Words) -> tuple
     score = next((m for m in others if m.id == f"{measure.id.removesuffix('abmd')}{T_SCORE}"), None)
     if score is not None:
         value += f"; {say('t_score', value=with_uncertainty(score))}"
-    return say.text(measure.label), value, say.text(measure.classification) or say("not_classified")
+    return KIND.sub(")", say.text(measure.label)), value, say.text(measure.classification) or say("not_classified")
 
 
 def _weakest(site: SiteResult, say: Words) -> str:

@@ -266,7 +266,7 @@ class Service:
             if self.settings.destinations:
                 queue_result(self.outbox, folder, self.settings.destinations)
         except BoneStrengthError as error:
-            # images that cannot even be read have no study the report could belong to: it stays here
+            # images whose headers cannot even be read have no study the report could belong to: it stays here
             end = states.REFUSED if case.message else states.FAILED
             states.save(dataclasses.replace(case, state=end, message=case.message or str(error)), self.states)
             return
