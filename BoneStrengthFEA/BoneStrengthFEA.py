@@ -30,6 +30,7 @@ if importlib.util.find_spec("BoneStrengthFEAPanel") is None:
     sys.path.append(str(HERE))
 
 from BoneStrengthFEAPanel import study_nodes
+from BoneStrengthFEAPanel.job import Job, caseCommand, temporaryFolder
 from BoneStrengthFEAPanel.panel import PanelMixin
 from BoneStrengthFEAPanel.runner import ProcessRunner, RunnerError
 
@@ -281,13 +282,10 @@ class BoneStrengthFEALogic(ScriptedLoadableModuleLogic):
 
     def start(self, study, settings, listeners, until="all"):
         """Run the command line beside the application; listeners as in BoneStrengthFEAPanel.job."""
-        from BoneStrengthFEAPanel.job import Job
-
         if self.isRunning:
             raise RunnerError(_("a computation is running; wait for it or cancel it first"))
-        temporary = getattr(slicer.app, "temporaryPath", None) if hasattr(slicer, "app") else None
-        self.job = Job(self.runner, temporary if temporary and Path(temporary).is_dir() else None)
-        self.job.start(study, settings, listeners, until)
+        self.job = Job(self.runner)
+        self.job.start(caseCommand(study, settings, until), listeners)
 
     def cancel(self):
         """End a running computation and remove its files; the scene is as before."""
@@ -338,9 +336,8 @@ class BoneStrengthFEALogic(ScriptedLoadableModuleLogic):
 
         if not destinations:
             raise InputError(_("say where to send: pacs:NAME, fhir:NAME or folder:PATH"))
-        temporary = getattr(slicer.app, "temporaryPath", None) if hasattr(slicer, "app") else None
         # it stays: what could not be delivered is tried again from there
-        folder = Path(tempfile.mkdtemp(prefix="BoneStrengthFEA-send-", dir=temporary))
+        folder = Path(tempfile.mkdtemp(prefix="BoneStrengthFEA-send-", dir=temporaryFolder()))
         self.writeFiles(caseId, folder)
         lines = []
         arguments = ["send", str(folder), *(word for name in destinations for word in ("--to", name))]

@@ -122,7 +122,7 @@ def require_sound_nifti(path: Path) -> None:
                 raise InputError(f"{path.name} holds NaN or infinity; repair or crop the image before measuring on it")
 
 
-def write_volume(volume: Volume, path: Path) -> None:
+def write_volume(volume: Volume, path: Path, compress: bool = True) -> None:
     """Write an image file atomically.
 
     Parameters
@@ -131,6 +131,8 @@ def write_volume(volume: Volume, path: Path) -> None:
         Volume.
     path
         Target; its suffix chooses the format.
+    compress
+        False for files that are read at once and thrown away: compressing takes a hundred times longer than writing.
 
     Raises
     ------
@@ -146,7 +148,7 @@ def write_volume(volume: Volume, path: Path) -> None:
         array = array.astype(np.uint8)
     with replacing(path) as temporary:
         try:
-            sitk.WriteImage(image_of(volume.with_array(array)), str(temporary), useCompression=True)
+            sitk.WriteImage(image_of(volume.with_array(array)), str(temporary), useCompression=compress)
         except RuntimeError as error:
             raise OSError(str(error).splitlines()[-1]) from error
 

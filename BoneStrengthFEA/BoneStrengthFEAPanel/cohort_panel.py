@@ -1,7 +1,6 @@
 """A cohort from the panel: a manifest and a folder; the command line does the rest beside the application."""
 
 import json
-import os
 from pathlib import Path
 
 import qt
@@ -65,7 +64,7 @@ class CohortMixin:
                 self.ui.cohortLabel.text = _("Not started: packages are missing.")
                 return
             manifest, folder = Path(self.ui.cohortManifestEdit.text), Path(self.ui.cohortFolderEdit.text)
-            arguments = ["cohort", str(manifest), str(folder), "--progress-lines", "--parent", str(os.getpid())]
+            arguments = ["cohort", str(manifest), str(folder), "--progress-lines"]
             arguments += ["--settings", str(self._writeCohortSettings(folder))]
             self.logic.runner.start(arguments, self._onCohortLine, self._onCohortDone)
             self._cohortLines = []

@@ -3,6 +3,8 @@
 import slicer
 from slicer.i18n import tr as _
 
+from BoneStrengthFEAPanel import study_nodes
+
 EFFECT = "Isolate bone"
 EDITOR_NODE_TAG = "BoneStrengthFEA"
 
@@ -50,12 +52,18 @@ class EditorMixin:
         return self._segmentEditor
 
     def onIsolate(self, *_unused):
-        """Open the editor with the effect Isolate bone active."""
+        """Open the editor with the effect Isolate bone active, and an empty segment for what is found."""
         self.ui.editSegmentationButton.checked = True
         if self._segmentEditor is not None:
+            self._selectEmptySegment(self._parameterNode.boneSegmentation)
             self._segmentEditor.setActiveEffectByName(EFFECT)
             if self._segmentEditor.activeEffect() is None:
                 self.ui.stageLabel.text = _("The effect Isolate bone is not registered; start Slicer again.")
+
+    def _selectEmptySegment(self, node):
+        """A bone must not end up under the name of another one."""
+        if node is not None and study_nodes.hasVoxels(node, self._segmentEditor.currentSegmentID()):
+            self._segmentEditor.setCurrentSegmentID(node.GetSegmentation().AddEmptySegment())
 
     def onTotalSegmentator(self, *_unused):
         """Hand over to TotalSegmentator; its segment names are recognised afterwards."""

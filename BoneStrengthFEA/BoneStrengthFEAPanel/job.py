@@ -1,11 +1,13 @@
-"""One run of the command line on what is in the scene: write, start, listen, hand over, clean up."""
+"""One call of the command line on what is in the scene: write, start, listen, hand over, clean up."""
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
 
+import slicer
 from slicer.i18n import tr as _
+
+from BoneStrengthFEAPanel.runner import RunnerError
 
 PROGRESS = "progress "
 ERROR = "error ["
@@ -15,9 +17,8 @@ TAIL_LINES = 40
 class Job:
     """A started computation. Its private folder is gone when it ends, however it ends."""
 
-    def __init__(self, runner, temporaryFolder=None):
+    def __init__(self, runner):
         self._runner = runner
-        self._temporary = temporaryFolder
         self._folder = None
         self._lines = []
         self._listeners = None
@@ -27,24 +28,19 @@ class Job:
         """Whether the command runs."""
         return self._folder is not None
 
-    def start(self, study, settings, listeners, until="all"):
-        """Start; listeners is (onProgress(stage, fraction), onLine(text), onDone(folder), onError(text))."""
-        from BoneStrengthFEALib.case_folder import write_case
+    def start(self, prepare, listeners):
+        """Start a command.
 
+        prepare: function (private folder, folder of the results) that writes the input and gives the arguments;
+        listeners: (onProgress(stage, fraction), onLine(text), onDone(folder of the results), onError(text)).
+        """
         if self._runner.isRunning:
-            from BoneStrengthFEAPanel.runner import RunnerError
-
             raise RunnerError(_("a computation is running; wait for it or cancel it first"))
         self._listeners = listeners
         self._lines = []
-        self._folder = Path(tempfile.mkdtemp(prefix="BoneStrengthFEA-", dir=self._temporary))
+        self._folder = Path(tempfile.mkdtemp(prefix="BoneStrengthFEA-", dir=temporaryFolder()))
         try:
-            (self._folder / "case").mkdir()
-            write_case(study, settings, self._folder / "case")
-            out = self._folder / "out"
-            arguments = ["case", str(self._folder / "case"), "--out", str(out), "--until", until]
-            arguments += ["--progress-lines", "--parent", str(os.getpid())]
-            self._runner.start(arguments, self._onLine, self._onDone)
+            self._runner.start(prepare(self._folder, self._results), self._onLine, self._onDone)
         except Exception:
             self._clean()
             raise
@@ -53,6 +49,10 @@ class Job:
         """End the computation; no listener is called."""
         self._runner.cancel()
         self._clean()
+
+    @property
+    def _results(self):
+        return self._folder / "out"
 
     def _onLine(self, line):
         onProgress, onLine = self._listeners[:2]
@@ -67,10 +67,9 @@ class Job:
 
     def _onDone(self, code):
         _onProgress, _onLine, onDone, onError = self._listeners
-        folder = self._folder / "out"
         try:
             if code == 0:
-                onDone(folder)
+                onDone(self._results)
             else:
                 onError(self._reason(code))
         finally:
@@ -84,6 +83,24 @@ class Job:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
+
+
+def caseCommand(study, settings, until="all"):
+    """What Job.start needs to run an examination up to this step."""
+
+    def prepare(folder, results):
+        from BoneStrengthFEALib.case_folder import write_case
+
+        write_case(study, settings, folder)
+        return ["case", str(folder), "--out", str(results), "--until", until, "--progress-lines"]
+
+    return prepare
+
+
+def temporaryFolder():
+    """Slicer's folder for temporary files, or None for the system's."""
+    path = getattr(slicer.app, "temporaryPath", None) if hasattr(slicer, "app") else None
+    return path if path and Path(path).is_dir() else None
 
 
 def errorIn(lines):

@@ -1,7 +1,6 @@
 """What the panel's widgets do, in the order of work: input, density, model, run, results."""
 
 import json
-import logging
 import tempfile
 from pathlib import Path
 
@@ -10,15 +9,17 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
-from BoneStrengthFEAPanel import choices, measures_table, views
+from BoneStrengthFEAPanel import views
 from BoneStrengthFEAPanel.bone_table import BoneTable
 from BoneStrengthFEAPanel.cohort_panel import CohortMixin
+from BoneStrengthFEAPanel.density_panel import DensityMixin
 from BoneStrengthFEAPanel.editor import EditorMixin
+from BoneStrengthFEAPanel.errors_shown import ErrorsShown
 from BoneStrengthFEAPanel.input_panel import InputMixin
 from BoneStrengthFEAPanel.results_panel import ResultsMixin
 
 
-class PanelMixin(InputMixin, EditorMixin, ResultsMixin, CohortMixin):
+class PanelMixin(InputMixin, EditorMixin, DensityMixin, ResultsMixin, CohortMixin):
     """The panel's behaviour; BoneStrengthFEAWidget brings Slicer's widget and observers."""
 
     def initializeState(self):
@@ -38,24 +39,13 @@ class PanelMixin(InputMixin, EditorMixin, ResultsMixin, CohortMixin):
         """Connect every widget."""
         ui = self.ui
         self._bones = BoneTable(ui.boneTable, self.onBonesChanged)
-        self._combos = {
-            "calibrationMethod": (ui.calibrationSelector, lambda _sites: choices.calibrationMethods()),
-            "phantom": (ui.phantomSelector, lambda _sites: [(_("none"), ""), *choices.phantoms()]),
-            "loadCase": (ui.loadCaseSelector, choices.loadCases),
-            "law": (ui.lawSelector, choices.laws),
-            "analysis": (ui.analysisSelector, lambda _sites: choices.analyses()),
-        }
-        for combo, _rows in self._combos.values():
-            combo.connect("currentIndexChanged(int)", self.onChoiceChanged)
+        self.initializeChoices()
         ui.ctSelector.connect("currentNodeChanged(vtkMRMLNode*)", self.onVolumeChanged)
         ui.segmentationSelector.connect("currentNodeChanged(vtkMRMLNode*)", self.onSegmentationChanged)
         for button, slot in (
             (ui.loadSampleButton, self.onLoadSample),
             (ui.isolateButton, self.onIsolate),
             (ui.totalSegmentatorButton, self.onTotalSegmentator),
-            (ui.calibrateButton, self.onCalibrate),
-            (ui.acceptButton, self.onAccept),
-            (ui.measureButton, self.onMeasure),
             (ui.previewButton, self.onPreview),
             (ui.clearPreviewButton, self.onClearPreview),
             (ui.runButton, self.onRun),
@@ -110,86 +100,6 @@ class PanelMixin(InputMixin, EditorMixin, ResultsMixin, CohortMixin):
     def onSceneEndImport(self, *_unused):
         if self.parent.isEntered:
             self.initializeParameterNode()
-
-    # --- (b, d) choices -------------------------------------------------------------------------------------------
-
-    def updateChoices(self, *_unused):
-        """Fill the boxes whose entries come from the library, for the sites that are ticked."""
-        if self._parameterNode is None:
-            return
-        sites = sorted({row[1] for row in self._bones.rows().values() if row[0] and row[1]})
-        self._updating = True
-        for name, (combo, rows) in self._combos.items():
-            combo.clear()
-            for text, identifier in rows(sites):
-                combo.addItem(text, identifier)
-            index = combo.findData(getattr(self._parameterNode, name))
-            combo.currentIndex = max(index, 0)
-            setattr(self._parameterNode, name, combo.itemData(combo.currentIndex) or "")
-        self._updating = False
-        self._showChoices()
-
-    def onChoiceChanged(self, *_unused):
-        if self._updating or self._parameterNode is None:
-            return
-        for name, (combo, _rows) in self._combos.items():
-            setattr(self._parameterNode, name, combo.itemData(combo.currentIndex) or "")
-        self._showChoices()
-
-    def _showChoices(self):
-        p, ui = self._parameterNode, self.ui
-        for widget in (ui.slopeSpinBox, ui.interceptSpinBox, ui.kindSelector):
-            widget.enabled = p.calibrationMethod == "given-linear"
-        ui.storeEdit.enabled = p.calibrationMethod == "asynchronous"
-        ui.phantomSelector.enabled = "phantom" in p.calibrationMethod or p.calibrationMethod == "asynchronous"
-        for combo, identifier in ((ui.lawSelector, p.law), (ui.loadCaseSelector, p.loadCase)):
-            combo.toolTip = choices.sources(identifier) or _("The site's default; its source is in the report")
-
-    def onCalibrate(self, *_unused):
-        """Find rods or tissues and fit, without a model."""
-        self._start("calibration", self._onCalibrated)
-
-    def _onCalibrated(self, folder):
-        from BoneStrengthFEAPanel.preview_nodes import showCalibration
-
-        data = json.loads((folder / "calibration.json").read_text(encoding="utf-8"))
-        fitted = data["calibration"]
-        units = ("", " HU", *(f" HU^{n}" for n in range(2, len(fitted["coefficients"]))))
-        powers = [f"{c:.5g}{unit}" for c, unit in zip(fitted["coefficients"], units, strict=False)]
-        text = _("{method}: density = {terms} [mg/cm3 {kind}]")
-        lines = [text.format(method=fitted["method"], kind=fitted["quantity"], terms=" + ".join(powers))]
-        checks = [*fitted["quality"]["lines"], *data["quality"]["lines"]]
-        lines += [
-            f"{c['outcome']}: {c['check']}: {c['found']} ({c['expected']})" for c in checks if c["outcome"] != "pass"
-        ]
-        self.offerToAccept([c["check"] for c in checks if c["outcome"] == "refuse"])
-        self.ui.calibrationLabel.text = "\n".join(lines)
-        if fitted.get("points"):
-            views.showChart(showCalibration(fitted, self._parameterNode.ctVolume))
-
-    def offerToAccept(self, codes):
-        """Let a person take responsibility for these checks with one button."""
-        self._refusedCodes = list(dict.fromkeys(codes))
-        self.ui.acceptButton.enabled = bool(codes)
-
-    def onAccept(self, *_unused):
-        """Take responsibility for the checks that refuse; the report says so."""
-        self._parameterNode.accept = ", ".join(
-            dict.fromkeys([*_codes(self._parameterNode.accept), *self._refusedCodes])
-        )
-        self.ui.acceptButton.enabled = False
-
-    # --- (c) measures ---------------------------------------------------------------------------------------------
-
-    def onMeasure(self, *_unused):
-        """Measure density without a model."""
-        self._start("measures", self._onMeasured)
-
-    def _onMeasured(self, folder):
-        from BoneStrengthFEALib.results_reading import read_results
-
-        self.ui.measuresSection.collapsed = False
-        self.showTable(measures_table.measuresTable(self._parameterNode.ctVolume, read_results(folder)))
 
     # --- (d) frames -----------------------------------------------------------------------------------------------
 
@@ -282,7 +192,7 @@ class PanelMixin(InputMixin, EditorMixin, ResultsMixin, CohortMixin):
 
     def errorsShown(self, title):
         """Context that turns an error into one message and a line in the panel."""
-        return _ErrorsShown(self, title)
+        return ErrorsShown(self.ui.stageLabel, title)
 
     def temporaryFolder(self):
         """Folder for files that other programs open; removed by the system, not while they read."""
@@ -293,32 +203,6 @@ class PanelMixin(InputMixin, EditorMixin, ResultsMixin, CohortMixin):
     def openFile(self, path):
         """Open a file with the program the system has for it."""
         qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(path)))
-
-
-class _ErrorsShown:
-    def __init__(self, panel, title):
-        self._panel = panel
-        self._title = title
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, traceback):
-        if error is None or not isinstance(error, Exception):
-            return False
-        from BoneStrengthFEALib.errors import BoneStrengthError
-        from BoneStrengthFEAPanel.runner import RunnerError
-
-        expected = isinstance(error, (BoneStrengthError, RunnerError, OSError))
-        if not expected:
-            logging.error("%s", self._title, exc_info=(kind, error, traceback))
-        self._panel.ui.stageLabel.text = str(error)
-        slicer.util.errorDisplay(f"{self._title}\n\n{error}", windowTitle=_("Bone Strength FEA"))
-        return True
-
-
-def _codes(text):
-    return [word for word in text.replace(",", " ").split() if word]
 
 
 def _firstOwn(className):

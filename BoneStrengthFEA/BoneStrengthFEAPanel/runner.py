@@ -125,9 +125,11 @@ class ProcessRunner:
 
     def _options(self):
         import BoneStrengthFEALib
+        from BoneStrengthFEALib.parent_watch import PARENT_VARIABLE
 
         environment = _environment()
-        environment.update({"PYTHONIOENCODING": "utf-8", "PYTHONUNBUFFERED": "1"})
+        # what is started ends with the application, however that ends
+        environment.update({"PYTHONIOENCODING": "utf-8", "PYTHONUNBUFFERED": "1", PARENT_VARIABLE: str(os.getpid())})
         options = {
             "stdout": subprocess.PIPE,
             "stderr": subprocess.STDOUT,

@@ -17,6 +17,16 @@ def segmentNames(segmentationNode):
     return {segment: segmentation.GetSegment(segment).GetName() for segment in ids}
 
 
+def hasVoxels(segmentationNode, segmentId):
+    """Whether something is in a segment, or there is no such segment: it cannot take a bone that is found."""
+    if not segmentId or segmentationNode.GetSegmentation().GetSegment(segmentId) is None:
+        return True
+    image = slicer.vtkOrientedImageData()
+    segmentationNode.GetBinaryLabelmapRepresentation(segmentId, image)
+    scalars = image.GetPointData().GetScalars()
+    return scalars is not None and scalars.GetNumberOfTuples() > 0 and scalars.GetRange()[1] > 0
+
+
 def volumeFromNode(volumeNode):
     """CT of a volume node in RAS; a transform must be hardened first."""
     from BoneStrengthFEALib.errors import InputError
@@ -46,6 +56,8 @@ def labelsFromNode(segmentationNode, volumeNode, ct=None):
     names = segmentNames(segmentationNode)
     if not names:
         raise InputError("the segmentation has no segment; segment a bone or choose another segmentation")
+    if segmentationNode.GetParentTransformNode() is not None:
+        raise InputError(f"{segmentationNode.GetName()} lies under a transform; harden or remove the transform first")
     ct = ct or volumeFromNode(volumeNode)
     labels = np.zeros(ct.array.shape, np.int16)
     for value, segmentId in enumerate(names, start=1):

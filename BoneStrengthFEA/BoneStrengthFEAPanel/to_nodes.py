@@ -46,7 +46,7 @@ def segmentationFromLabels(labels, reference, name, colors=None):
     segmentation = node.GetSegmentation()
     representation = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
     segmentation.SetSourceRepresentationName(representation)
-    image = _orientedImage(labels.volume)
+    image = orientedImage(labels.volume.array, vtkMatrix(labels.volume.ijk_to_ras))
     for n, value in enumerate(labels.values()):
         segment = segmentation.GetSegment(segmentation.AddEmptySegment("", labels.names.get(value, str(value))))
         if colors:
@@ -56,14 +56,14 @@ def segmentationFromLabels(labels, reference, name, colors=None):
     return node
 
 
-def _orientedImage(volume):
-    """Image with the labels and the geometry of a library volume."""
-    slices, rows, columns = volume.array.shape
+def orientedImage(array, matrix):
+    """Image in space of a (K, J, I) array of labels and its IJK-to-RAS matrix."""
+    slices, rows, columns = array.shape
     image = slicer.vtkOrientedImageData()
     image.SetDimensions(columns, rows, slices)
-    scalars = numpy_to_vtk(np.ascontiguousarray(volume.array, dtype=np.int16).ravel(), deep=True)
+    scalars = numpy_to_vtk(np.ascontiguousarray(array, dtype=np.int16).ravel(), deep=True)
     image.GetPointData().SetScalars(scalars)
-    image.SetGeometryFromImageToWorldMatrix(vtkMatrix(volume.ijk_to_ras))
+    image.SetGeometryFromImageToWorldMatrix(matrix)
     return image
 
 

@@ -1,17 +1,18 @@
 """Segment Editor effect: click in a bone, look at the preview, accept."""
 
-import numpy as np
+from pathlib import Path
+
 import qt
 import slicer
 import vtk
 
 # not from this folder: Slicer loads this file as a module with the folder's name, which is no package then
-from BoneStrengthFEAPanel.isolation import isolate, wholeBone
+from BoneStrengthFEAPanel.isolation import ANY, Isolation
+from BoneStrengthFEAPanel.isolation_preview import IsolationPreview
+from BoneStrengthFEAPanel.runner import RunnerError
+from BoneStrengthFEAPanel.study_nodes import volumeFromNode
 from SegmentEditorEffects import AbstractScriptedSegmentEditorEffect
 from slicer.i18n import tr as _
-
-PREVIEW_COLOR = (1.0, 0.75, 0.1)
-PREVIEW_NAME = "Isolate bone preview"
 
 
 class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
@@ -23,8 +24,9 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         scriptedEffect.perSegment = True
         scriptedEffect.requireSegments = True
         AbstractScriptedSegmentEditorEffect.__init__(self, scriptedEffect)
-        self._preview = None
-        self._mask = None
+        self.isolation = Isolation()
+        self._preview = IsolationPreview()
+        self._source = None
 
     def clone(self):
         import qSlicerSegmentationsEditorEffectsPythonQt as effects
@@ -34,8 +36,6 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         return cloned
 
     def icon(self):
-        from pathlib import Path
-
         path = Path(__file__).resolve().parents[1] / "Resources" / "Icons" / "BoneStrengthFEA.png"
         return qt.QIcon(str(path)) if path.is_file() else qt.QIcon()
 
@@ -45,6 +45,8 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             "A vertebra is found along its canal, a femur by its head; any other bone by threshold, "
             "splitting and filling."
         )
+
+    # --- options --------------------------------------------------------------------------------------------------
 
     def setupOptionsFrame(self):
         self.kindCombo = qt.QComboBox()
@@ -56,43 +58,63 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         )
         for text, site in kinds:
             self.kindCombo.addItem(text, site)
-        self.kindCombo.addItem(_("Any bone, by threshold"), "any")
+        self.kindCombo.addItem(_("Any bone, by threshold"), ANY)
         self.kindCombo.toolTip = _("What kind of bone is clicked; the sliders belong to the last choice")
         self.kindCombo.connect("currentIndexChanged(int)", self.onKindChanged)
         self.scriptedEffect.addLabeledOptionsWidget(_("Bone:"), self.kindCombo)
-        self.thresholdSlider = slicer.qMRMLSliderWidget()
-        self._slider(self.thresholdSlider, -100, 600, 130, _("Lowest CT number of bone [HU]; lower it for frail bone"))
-        self.scriptedEffect.addLabeledOptionsWidget(_("Threshold [HU]:"), self.thresholdSlider)
-        self.splitSlider = slicer.qMRMLSliderWidget()
-        self._slider(self.splitSlider, 0.2, 6, 1, _("Bones are split where the neck is thinner by this radius [mm]"))
-        self.scriptedEffect.addLabeledOptionsWidget(_("Split at necks [mm]:"), self.splitSlider)
-        self.closeSlider = slicer.qMRMLSliderWidget()
-        self._slider(self.closeSlider, 0, 10, 3, _("Gaps of the shell up to twice this are closed [mm]"))
-        self.scriptedEffect.addLabeledOptionsWidget(_("Close gaps [mm]:"), self.closeSlider)
+        self.thresholdSlider = self._slider(
+            _("Threshold [HU]:"), (-100, 600, 130), _("Lowest CT number of bone [HU]; lower it for frail bone")
+        )
+        self.splitSlider = self._slider(
+            _("Split at necks [mm]:"), (0.2, 6, 1), _("Bones are split where the neck is thinner by this radius [mm]")
+        )
+        self.closeSlider = self._slider(
+            _("Close gaps [mm]:"), (0, 10, 3), _("Gaps of the shell up to twice this are closed [mm]")
+        )
         self.messageLabel = qt.QLabel(_("Click in a bone in a slice view."))
         self.messageLabel.wordWrap = True
         self.scriptedEffect.addOptionsWidget(self.messageLabel)
-        self.applyButton = qt.QPushButton(_("Apply"))
-        self.applyButton.toolTip = _("Put the previewed bone into the selected segment")
-        self.applyButton.enabled = False
-        self.scriptedEffect.addOptionsWidget(self.applyButton)
-        self.applyButton.connect("clicked(bool)", self.onApply)
+        self.busyBar = qt.QProgressBar()
+        self.busyBar.minimum, self.busyBar.maximum = 0, 0
+        self.busyBar.visible = False
+        self.scriptedEffect.addOptionsWidget(self.busyBar)
+        self.cancelButton = self._button(_("Cancel"), _("Stop, or take the preview away"), self.onCancel)
+        self.applyButton = self._button(
+            _("Apply"), _("Put the previewed bone into the selected segment, in place of what is in it"), self.onApply
+        )
         self.onKindChanged()
+
+    def _slider(self, label, limits, tip):
+        slider = slicer.qMRMLSliderWidget()
+        slider.minimum, slider.maximum, slider.value = limits
+        slider.singleStep = (limits[1] - limits[0]) / 100
+        slider.toolTip = tip
+        self.scriptedEffect.addLabeledOptionsWidget(label, slider)
+        return slider
+
+    def _button(self, text, tip, method):
+        button = qt.QPushButton(text)
+        button.toolTip = tip
+        button.enabled = False
+        button.connect("clicked(bool)", method)
+        self.scriptedEffect.addOptionsWidget(button)
+        return button
 
     def onKindChanged(self, *_unused):
         """The sliders belong to the choice by threshold."""
         for slider in (self.thresholdSlider, self.splitSlider, self.closeSlider):
-            slider.enabled = self._kind() == "any"
+            slider.enabled = self._site() == ANY
 
-    def _kind(self):
+    def _site(self):
         return self.kindCombo.itemData(self.kindCombo.currentIndex)
 
-    def _slider(self, slider, low, high, value, tip):
-        slider.minimum = low
-        slider.maximum = high
-        slider.value = value
-        slider.singleStep = (high - low) / 100
-        slider.toolTip = tip
+    def _kind(self):
+        if self._site() != ANY:
+            return self._site(), {}
+        sliders = {"threshold": self.thresholdSlider, "split": self.splitSlider, "close": self.closeSlider}
+        return ANY, {name: slider.value for name, slider in sliders.items()}
+
+    # --- what the Segment Editor calls ----------------------------------------------------------------------------
 
     def createCursor(self, widget):
         return slicer.util.mainWindow().cursor
@@ -107,7 +129,18 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         pass
 
     def deactivate(self):
-        self.removePreview()
+        """Another effect, another segmentation, or the scene is closed: nothing stays."""
+        self._end(_("Click in a bone in a slice view."))
+
+    def sourceVolumeNodeChanged(self):
+        """What was found belongs to another CT."""
+        if self.isolation.isRunning or self._preview.found is not None:
+            self.deactivate()
+
+    def cleanup(self):
+        """The Segment Editor goes away."""
+        self.isolation.cancel()
+        self._preview.remove()
 
     def processInteractionEvents(self, callerInteractor, eventId, viewWidget):
         """A click in a slice view isolates the bone there."""
@@ -120,39 +153,58 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self.previewAt(matrix.MultiplyPoint((x, y, 0.0, 1.0))[:3])
         return True
 
-    def previewAt(self, ras):
-        """Isolate the bone at a RAS position and show it; also for scripts and tests."""
-        from BoneStrengthFEAPanel.study_nodes import volumeFromNode
+    # --- isolate, show, accept ------------------------------------------------------------------------------------
 
+    def previewAt(self, ras):
+        """Start to isolate the bone at a RAS position; its preview appears when it is found. Also for scripts."""
         from BoneStrengthFEALib.errors import BoneStrengthError
 
-        if self._kind() != "any" and not self._packagesThere():
+        if self._segment() is None:
+            self._end(_("Add a segment first, then click in the bone it is for."))
             return
-        qt.QApplication.setOverrideCursor(qt.Qt.WaitCursor)
+        if self._site() != ANY and not self._packagesThere():
+            return
+        self._preview.remove()
+        self._source = self.scriptedEffect.parameterSetNode().GetSourceVolumeNode()
         try:
-            ct = volumeFromNode(self.scriptedEffect.parameterSetNode().GetSourceVolumeNode())
-            self._mask, notes = self._found(ct, ras)
-        except BoneStrengthError as error:
-            self._mask = None
-            self.removePreview()
-            self.messageLabel.text = str(error)
+            listeners = (self._onFound, self._end)
+            self.isolation.start(volumeFromNode(self._source), ras, self._kind(), listeners)
+        except (BoneStrengthError, RunnerError, OSError) as error:
+            self._end(str(error))
             return
-        finally:
-            qt.QApplication.restoreOverrideCursor()
-        volume = float(self._mask.sum()) * ct.voxel_volume_mm3 / 1000.0
-        text = _("Preview: {volume:.1f} cm3. Press Apply, or click again.").format(volume=volume)
-        self.messageLabel.text = "\n".join([text, *notes])
-        self._showPreview()
-        self.applyButton.enabled = True
+        self.messageLabel.text = _("Isolating: {kind}. Slicer can be used meanwhile.").format(
+            kind=self.kindCombo.currentText
+        )
+        self._showState()
 
-    def _found(self, ct, ras):
-        """Mask, and lines to read with it."""
-        if self._kind() != "any":
-            mask, unsure, notes = wholeBone(ct, ras, self._kind())
-            return mask, [_("{share:.0f} % of it is in doubt.").format(share=100 * unsure), *notes]
-        ijk = ct.grid.to_ijk(np.asarray([ras], dtype=float))[0]
-        values = (self.thresholdSlider.value, self.splitSlider.value, self.closeSlider.value)
-        return isolate(ct, ijk, *values), []
+    def _onFound(self, found):
+        if self._source is None or self._source.GetScene() is None:
+            self._end("")
+            return
+        self._preview.show(found, self._source)
+        text = _("{name}, {volume:.1f} cm3. Apply puts it into the segment {segment}; or click again.")
+        lines = [text.format(name=found.name, volume=self._preview.volumeCm3(), segment=self._segment().GetName())]
+        if found.unsure > 0:
+            lines.append(_("{share:.0f} % of it is in doubt.").format(share=100 * found.unsure))
+        self.messageLabel.text = "\n".join([*lines, *found.notes])
+        self._showState()
+
+    def _end(self, text):
+        self.isolation.cancel()
+        self._preview.remove()
+        self.messageLabel.text = text
+        self._showState()
+
+    def _showState(self):
+        running, found = self.isolation.isRunning, self._preview.found is not None
+        self.busyBar.visible = running
+        self.applyButton.enabled = found
+        self.cancelButton.enabled = running or found
+
+    def _segment(self):
+        parameters = self.scriptedEffect.parameterSetNode()
+        segment = parameters.GetSelectedSegmentID()
+        return parameters.GetSegmentationNode().GetSegmentation().GetSegment(segment) if segment else None
 
     def _packagesThere(self):
         from BoneStrengthFEA import BoneStrengthFEALogic
@@ -164,41 +216,16 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         )
         return False
 
-    def _showPreview(self):
-        source = self.scriptedEffect.parameterSetNode().GetSourceVolumeNode()
-        if self._preview is None:
-            node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", PREVIEW_NAME)
-            node.SetHideFromEditors(True)
-            node.SetSaveWithScene(False)
-            node.CreateDefaultDisplayNodes()
-            node.SetReferenceImageGeometryParameterFromVolumeNode(source)
-            self._preview = (node, node.GetSegmentation().AddEmptySegment("", PREVIEW_NAME))
-            node.GetSegmentation().GetSegment(self._preview[1]).SetColor(*PREVIEW_COLOR)
-        slicer.util.updateSegmentBinaryLabelmapFromArray(self._mask, *self._preview, source)
-
-    def removePreview(self):
-        """Take the preview out of the scene."""
-        if self._preview is not None:
-            from BoneStrengthFEAPanel.to_nodes import removeWithDisplay
-
-            if self._preview[0].GetScene() is not None:
-                # a closed scene has taken it out already
-                removeWithDisplay(self._preview[0])
-            self._preview = None
-        self.applyButton.enabled = False
+    def onCancel(self, *_unused):
+        """Stop, or take the preview away; the segments are as before."""
+        self._end(_("Cancelled. Click in a bone in a slice view."))
 
     def onApply(self, *_unused):
-        """Put the previewed bone into the selected segment; one step for Undo."""
-        if self._mask is None:
+        """Put the previewed bone into the selected segment, as its masking allows; one step for Undo."""
+        if self._preview.found is None:
             return
-        parameters = self.scriptedEffect.parameterSetNode()
         self.scriptedEffect.saveStateForUndo()
-        slicer.util.updateSegmentBinaryLabelmapFromArray(
-            self._mask,
-            parameters.GetSegmentationNode(),
-            parameters.GetSelectedSegmentID(),
-            parameters.GetSourceVolumeNode(),
-        )
-        self._mask = None
-        self.removePreview()
-        self.messageLabel.text = _("Done. Add a segment to isolate another bone.")
+        mode = slicer.qSlicerSegmentEditorAbstractEffect.ModificationModeSet
+        self.scriptedEffect.modifySelectedSegmentByLabelmap(self._preview.image(), mode)
+        self._preview.nameSegment(self._segment())
+        self._end(_("Done. Add a segment to isolate another bone."))

@@ -34,7 +34,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="stop after the calibration (calibration.json), the density measures (measures.csv) or the bones' frames "
         "(frames.json)",
     )
-    parser.add_argument("--parent", type=int, metavar="PID", help="end when this process ends")
     add_output_arguments(parser)
     parser.set_defaults(run=run)
 
@@ -51,10 +50,6 @@ def run(arguments: argparse.Namespace) -> int:
     -------
     Exit code.
     """
-    if arguments.parent is not None:
-        from BoneStrengthFEALib.parent_watch import watch
-
-        watch(arguments.parent)
     check_target(arguments.out, arguments.overwrite)
     study, settings = read_case(arguments.case)
     progress = make_progress(arguments.progress_lines)

@@ -19,7 +19,6 @@ from BoneStrengthFEALib.cohort.engine import Resources, run_cases, sole_use, sum
 from BoneStrengthFEALib.cohort.manifest import OWN_COLUMNS, Column, columns_of
 from BoneStrengthFEALib.cohort.memory import physical_memory
 from BoneStrengthFEALib.errors import InputError
-from BoneStrengthFEALib.parent_watch import watch
 from BoneStrengthFEALib.settings import Settings
 
 OWN_ARGUMENTS = ("out", "overwrite", "progress_lines", "settings")
@@ -57,7 +56,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--check", action="store_true", help="check the manifest and stop")
     parser.add_argument("--columns", action="store_true", help="print the columns a manifest may have and stop")
     parser.add_argument("--progress-lines", action="store_true", help="print progress as lines for a parent process")
-    parser.add_argument("--parent", type=int, metavar="PID", help="end when this process ends")
     cluster = parser.add_argument_group("resources")
     cluster.add_argument("--slots", type=int, help="cases at one time; default: cores / threads")
     cluster.add_argument(
@@ -90,8 +88,6 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.check:
         print(f"{len(cases)} cases, no faults")
         return 0
-    if arguments.parent is not None:
-        watch(arguments.parent)
     with sole_use(arguments.out):
         states = _run(cases, arguments)
         counts = summary(list(states.values()))

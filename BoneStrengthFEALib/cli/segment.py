@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from BoneStrengthFEALib.anatomy import Site
 from BoneStrengthFEALib.cli.point_arguments import box_of, isolated_bone, point_of
 from BoneStrengthFEALib.cli.scan_arguments import read_scan
@@ -76,6 +78,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--site", choices=[site.value for site in Site], default="vertebra", help="kind of bone at --point or in --box"
     )
+    parser.add_argument(
+        "--threshold", type=float, metavar="HU", help="with --point: a bone of any kind, above this CT number"
+    )
+    parser.add_argument("--split", type=float, metavar="MM", help="with --threshold: how sharp a neck parts two bones")
+    parser.add_argument("--close", type=float, metavar="MM", help="with --threshold: gaps of the shell that are closed")
     parser.add_argument("--confidence", type=Path, metavar="FILE", help="write how certain each voxel is [percent]")
     parser.add_argument("--numbering", choices=SCHEMES, default="none", help="what values mean without names")
     parser.add_argument(
@@ -109,8 +116,7 @@ def run(arguments: argparse.Namespace) -> int:
             "labels that were edited"
         )
     own = arguments.auto or arguments.point is not None or arguments.box is not None
-    if arguments.confidence and not own:
-        raise InputError("--confidence belongs to --point, --box or --auto: other labels carry no certainty")
+    _require_fitting(arguments, own)
     with local_ct(arguments) as local:
         scan = read_scan(local.ct, local.series, arguments.site == Site.VERTEBRA.value)
         writer = _writer(arguments, scan)
@@ -125,6 +131,17 @@ def run(arguments: argparse.Namespace) -> int:
         name = labels.names.get(value, "")
         print("; ".join([f"{value:>6}  {name}", *notes.get(name, ())]))
     return 0
+
+
+def _require_fitting(arguments: argparse.Namespace, own: bool) -> None:
+    if arguments.confidence and (not own or arguments.threshold is not None):
+        raise InputError(
+            "--confidence belongs to --point, --box or --auto without --threshold: other labels carry no certainty"
+        )
+    if arguments.threshold is not None and arguments.point is None:
+        raise InputError("--threshold belongs to --point: say where the bone is")
+    if arguments.threshold is None and (arguments.split is not None or arguments.close is not None):
+        raise InputError("--split and --close belong to --threshold")
 
 
 def _writer(arguments: argparse.Namespace, scan: DicomScan) -> Callable[[LabelMap, Path], None]:
@@ -177,8 +194,19 @@ def _isolated(arguments: argparse.Namespace, ct: Volume) -> tuple[LabelMap, dict
     # imported here: other labels do not need it
     from BoneStrengthFEALib.segmentation.isolate import isolate_all, label_map_of, percent_sure
 
+    if arguments.threshold is not None:
+        return _above_threshold(arguments, ct), {}
     bones = isolate_all(ct) if arguments.auto else (isolated_bone(arguments, ct),)
     if arguments.confidence:
         write_volume(percent_sure(bones, ct), arguments.confidence)
     labels = label_map_of(bones, ct)
     return labels, {labels.names[n]: bone.notes for n, bone in enumerate(bones, start=1)}
+
+
+def _above_threshold(arguments: argparse.Namespace, ct: Volume) -> LabelMap:
+    # imported here: other labels do not need it
+    from BoneStrengthFEALib.segmentation.by_threshold import Cut, bone_by_threshold
+
+    lengths = {"split_mm": arguments.split, "close_mm": arguments.close}
+    cut = Cut(arguments.threshold, **{name: value for name, value in lengths.items() if value is not None})
+    return bone_by_threshold(ct, np.array(arguments.point), cut)

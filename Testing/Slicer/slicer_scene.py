@@ -63,13 +63,6 @@ def new_scene() -> None:
     slicer.mrmlScene = scene
 
 
-def load_module() -> types.ModuleType:
-    """Import BoneStrengthFEA.py with the stand-ins for the Qt half of Slicer; returns the module."""
-    import stand_in
-
-    return stand_in.install(Path(tempfile.mkdtemp()))
-
-
 def import_module() -> types.ModuleType:
     """Import BoneStrengthFEA.py as it is."""
     if str(MODULE.parent) not in sys.path:

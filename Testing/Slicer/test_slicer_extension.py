@@ -26,9 +26,10 @@ require_module("PySide6.QtWidgets")
 import slicer
 import slicer_scene
 import stand_in
+import stand_in_widgets
 
 from BoneStrengthFEALib.cli.demo import demo_study
-from BoneStrengthFEALib.errors import InputError
+from BoneStrengthFEALib.parent_watch import process_exists
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULE_FOLDER = ROOT / "BoneStrengthFEA"
@@ -63,7 +64,8 @@ sys.modules.pop("BoneStrengthFEALib", None)
 import slicer_scene
 from pathlib import Path
 slicer_scene.MODULE = Path(sys.argv[2]) / "BoneStrengthFEA.py"
-module = slicer_scene.load_module()
+import stand_in
+module = stand_in.install(Path(sys.argv[4]))
 import BoneStrengthFEALib, BoneStrengthFEAPanel
 for package in (BoneStrengthFEALib, BoneStrengthFEAPanel):
     assert Path(package.__file__).is_relative_to(Path(sys.argv[2])), package.__file__
@@ -77,7 +79,7 @@ folder = logic.process(ct, (bones, ["vertebrae_L2"]), tissues, bodyNode=bodies, 
 assert (folder / "report.html").is_file() and len(logic.cases()) == 1
 print("ran from", tree := sys.argv[2])
 """
-    call = [sys.executable, "-c", code, "x", str(tree), str(Path(__file__).parent)]
+    call = [sys.executable, "-c", code, "x", str(tree), str(Path(__file__).parent), str(tmp_path)]
     run = subprocess.run(call, cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False)
     assert run.returncode == 0, run.stderr[-3000:]
     assert "ran from" in run.stdout
@@ -139,49 +141,6 @@ def test_batch_runs_a_folder_resumes_and_says_what_failed(module: Any, tmp_path:
     shutil.rmtree(bad)
     assert run() == 0
     assert report.stat().st_mtime_ns == written, "a case that was done is not run again"
-
-
-def test_a_click_isolates_the_bone_a_person_segmented(module: Any) -> None:
-    from BoneStrengthFEAPanel.isolation import isolate
-
-    study = demo_study(("L1", "L2", "L3"))
-    assert study.parts is not None
-    bodies = study.parts.mask("vertebrae_body").array > 0
-    for name in ("vertebrae_L1", "vertebrae_L2", "vertebrae_L3"):
-        wanted = study.labels.mask(name).array > 0
-        click = np.argwhere(wanted & bodies).mean(axis=0)[::-1]
-        found = isolate(study.ct, click) > 0
-        # 3 mm slices: facet joints are not resolved, so the arch of a neighbour may come along
-        assert 2 * (found & wanted).sum() / (found.sum() + wanted.sum()) > 0.7, name
-        body = wanted & bodies
-        assert (found & body).sum() / body.sum() > 0.85, name
-    with pytest.raises(InputError, match="no bone above"):
-        isolate(study.ct, (1, 1, 1))
-    with pytest.raises(InputError, match="outside"):
-        isolate(study.ct, (-5, 1, 1))
-
-
-def test_two_balls_that_touch_are_split_and_a_shell_is_filled() -> None:
-    sys.path.insert(0, str(MODULE_FOLDER))
-    from BoneStrengthFEAPanel.isolation import isolate
-
-    from BoneStrengthFEALib.volume import Quantity, Volume
-
-    spacing = np.array([1.0, 0.8, 1.25])  # i, j, k
-    k, j, i = np.indices((60, 90, 100))
-    mm = np.stack([i * spacing[0], j * spacing[1], k * spacing[2]])
-
-    def ball(centre: tuple[float, float, float], radius: float) -> Any:
-        return np.linalg.norm(mm - np.reshape(centre, (3, 1, 1, 1)), axis=0) <= radius
-
-    left, right = ball((35.0, 36.0, 37.0), 15.0), ball((63.0, 36.0, 37.0), 14.0)
-    hu = np.full(left.shape, -50.0)
-    hu[left | right] = 400.0
-    hu[ball((35.0, 36.0, 37.0), 11.0)] = 20.0  # marrow below the threshold
-    ct = Volume(hu, np.diag([*spacing, 1.0]), Quantity.HU)
-    found = isolate(ct, (35.0, 45.0, 29.6)) > 0
-    assert (found & left).sum() / left.sum() > 0.97
-    assert (found & right & ~left).sum() / right.sum() < 0.06
 
 
 def test_our_segmentation_and_report_come_back_from_dicom(module: Any, tmp_path: Path) -> None:
@@ -261,38 +220,59 @@ def _seg(folder: Path) -> tuple[Path, Any]:
 
 
 def test_the_effect_isolates_the_kind_of_bone_that_was_chosen(module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The effect with a stand-in of the Segment Editor: preview, Apply, and the bone by threshold."""
+    """The effect with a stand-in of the Segment Editor: preview, Cancel, Apply, air, the bone by threshold."""
     effect, parameters = an_effect(monkeypatch)
     study = demo_study(("L3",))
     wanted = study.labels.mask("vertebrae_L3").array > 0
     index = np.argwhere(wanted)
     middle = index[np.linalg.norm(index - index.mean(axis=0), axis=1).argmin()]
     ras = study.ct.grid.to_ras(middle[::-1].astype(float))
+    nodes = slicer.mrmlScene.GetNumberOfNodes()
+
+    def found_at(place: Any) -> str:
+        effect.previewAt(place)
+        assert effect.isolation.isRunning
+        assert not effect.applyButton.enabled
+        stand_in.process_events(lambda: not effect.isolation.isRunning)
+        return str(effect.messageLabel.text)
+
+    def in_segment() -> Any:
+        segmentation, segment = parameters.GetSegmentationNode(), parameters.GetSelectedSegmentID()
+        source = parameters.GetSourceVolumeNode()
+        return slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, segment, source) > 0
+
     assert not effect.thresholdSlider.enabled
-    effect.previewAt(ras)
-    assert "level is unknown" in effect.messageLabel.text
-    assert effect.applyButton.enabled
+    assert "level is unknown" in found_at(ras)
+    effect.onCancel()
+    assert slicer.mrmlScene.GetNumberOfNodes() == nodes, "a preview that was cancelled stays"
+    found_at(ras)
     effect.onApply()
-    source = parameters.GetSourceVolumeNode()
-    found = slicer.util.arrayFromSegmentBinaryLabelmap(
-        parameters.GetSegmentationNode(), parameters.GetSelectedSegmentID(), source
-    )
-    assert 2 * ((found > 0) & wanted).sum() / ((found > 0).sum() + wanted.sum()) > 0.9
-    effect.previewAt(study.ct.grid.to_ras(np.zeros(3)))
-    assert "SEED" not in effect.messageLabel.text
-    assert "air" in effect.messageLabel.text
+    assert slicer.mrmlScene.GetNumberOfNodes() == nodes
+    found = in_segment()
+    assert 2 * (found & wanted).sum() / (found.sum() + wanted.sum()) > 0.9
+    assert parameters.GetSegmentationNode().GetSegmentation().GetNthSegment(0).GetName() == "vertebra_1"
+    message = found_at(study.ct.grid.to_ras(np.zeros(3)))
+    assert "SEED" not in message
+    assert "air" in message
     assert not effect.applyButton.enabled
     effect.kindCombo.currentIndex = effect.kindCombo.findData("any")
     assert effect.thresholdSlider.enabled
+    assert "bone, " in found_at(ras)
     effect.previewAt(ras)
-    assert "Preview" in effect.messageLabel.text
+    pid = effect.isolation._runner.pid
     effect.deactivate()
+    assert not process_exists(pid)
+    assert slicer.mrmlScene.GetNumberOfNodes() == nodes
+    assert list(Path(slicer.app.temporaryPath).glob("BoneStrengthFEA-*")) == []
 
 
 def an_effect(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any]:
     """The effect, and what the Segment Editor would tell it."""
+    from BoneStrengthFEAPanel.isolation import Isolation
+    from BoneStrengthFEAPanel.runner import ProcessRunner
+
     slicer_scene.put("SegmentEditorEffects", AbstractScriptedSegmentEditorEffect=_AbstractEffect)
-    monkeypatch.setattr(slicer, "qMRMLSliderWidget", stand_in.ctkSliderWidget, raising=False)
+    monkeypatch.setattr(slicer, "qMRMLSliderWidget", stand_in_widgets.ctkSliderWidget, raising=False)
     monkeypatch.setitem(sys.modules, "BoneStrengthFEA", slicer_scene.import_module())
     # as Slicer does: the file is a module that has the name of its folder
     path = MODULE_FOLDER / "SegmentEditorIsolateBoneLib" / "SegmentEditorEffect.py"
@@ -306,19 +286,29 @@ def an_effect(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any]:
     volume = slicer_scene.volume_node(study.ct)
     segmentation = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "bone")
     segmentation.SetReferenceImageGeometryParameterFromVolumeNode(volume)
-    segment = segmentation.GetSegmentation().AddEmptySegment("", "L3")
+    segment = segmentation.GetSegmentation().AddEmptySegment()
     parameters = types.SimpleNamespace(
         GetSourceVolumeNode=lambda: volume,
         GetSegmentationNode=lambda: segmentation,
         GetSelectedSegmentID=lambda: segment,
     )
+    abstract = types.SimpleNamespace(ModificationModeSet=0)
+    monkeypatch.setattr(slicer, "qSlicerSegmentEditorAbstractEffect", abstract, raising=False)
+
+    def modify(image: Any, mode: int) -> None:
+        assert mode == abstract.ModificationModeSet
+        logic = slicer.vtkSlicerSegmentationsModuleLogic
+        logic.SetBinaryLabelmapToSegment(image, segmentation, segment, logic.MODE_REPLACE, image.GetExtent())
+
     scripted = types.SimpleNamespace(
+        modifySelectedSegmentByLabelmap=modify,
         parameterSetNode=lambda: parameters,
         saveStateForUndo=lambda: None,
         addLabeledOptionsWidget=lambda _text, _widget: None,
         addOptionsWidget=lambda _widget: None,
     )
     effect = loaded.SegmentEditorEffect(scripted)
+    effect.isolation = Isolation(ProcessRunner(python=lambda: [sys.executable]))
     effect.setupOptionsFrame()
     return effect, parameters
 

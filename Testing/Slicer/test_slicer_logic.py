@@ -19,6 +19,7 @@ require_module("slicer")
 require_module("PySide6.QtWidgets")
 import slicer
 import slicer_scene
+import stand_in
 
 from BoneStrengthFEALib.cli import main
 from BoneStrengthFEALib.cli.demo import demo_study
@@ -30,9 +31,8 @@ TISSUES = {52: "aorta", 86: "autochthon_left", 87: "autochthon_right"}
 
 
 @pytest.fixture(scope="module")
-def module() -> object:
-    slicer_scene.new_scene()
-    return slicer_scene.load_module()
+def module(tmp_path_factory: pytest.TempPathFactory) -> object:
+    return stand_in.install(tmp_path_factory.mktemp("slicer"))
 
 
 @pytest.fixture

@@ -211,6 +211,12 @@ def test_wrong_input_gives_one_message_and_keeps_the_scene(loaded: Any, monkeypa
     with monkeypatch.context() as patch:
         patch.setattr(np, "save", full)
         message("No space left")
+    moved = slicer.vtkMRMLLinearTransformNode()
+    slicer.mrmlScene.AddNode(moved)
+    p.boneSegmentation.SetAndObserveTransformNodeID(moved.GetID())
+    before = contents()
+    message("under a transform")
+    p.boneSegmentation.SetAndObserveTransformNodeID(None)
     array = slicer.util.arrayFromVolume(p.ctVolume)
     kept = array.copy()
     array[:] = 7
@@ -261,6 +267,18 @@ def test_calibration_and_frames_can_be_looked_at_first(loaded: Any) -> None:
     assert study.targets[0].local_to_ras is not None
     loaded.ui.clearPreviewButton.click()
     assert slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLMarkupsROINode") is None
+
+
+def test_isolate_bone_takes_a_segment_of_its_own(loaded: Any) -> None:
+    segmentation = loaded._parameterNode.boneSegmentation.GetSegmentation()
+    before = list(segmentation.GetSegmentIDs())
+    loaded.ui.isolateButton.click()
+    assert loaded._segmentEditor.activeEffect() == "Isolate bone"
+    chosen = loaded._segmentEditor.currentSegmentID()
+    assert chosen not in before
+    loaded.ui.isolateButton.click()
+    assert loaded._segmentEditor.currentSegmentID() == chosen, "an empty segment is used first"
+    assert list(segmentation.GetSegmentIDs()) == [*before, chosen]
 
 
 def test_a_saved_scene_brings_panel_and_results_back(loaded: Any, tmp_path: Path) -> None:
