@@ -30,7 +30,7 @@ if importlib.util.find_spec("BoneStrengthFEAPanel") is None:
     sys.path.append(str(HERE))
 
 from BoneStrengthFEAPanel import study_nodes
-from BoneStrengthFEAPanel.job import Job, caseCommand, temporaryFolder
+from BoneStrengthFEAPanel.job import Job, caseCommand, errorIn, temporaryFolder
 from BoneStrengthFEAPanel.panel import PanelMixin
 from BoneStrengthFEAPanel.runner import ProcessRunner, RunnerError
 
@@ -66,13 +66,15 @@ def registerSampleData():
 
 @parameterNodeWrapper
 class BoneStrengthFEAParameterNode:
-    """Choices of the panel, saved with the scene; the table of bones as JSON.
+    """Choices of the panel, saved with the scene; the table of bones as JSON; subjectVolume is the CT that subject and
+    accepted checks were given for.
 
     Every number has a range: without one Slicer opens the spin boxes to infinity, and what stands for "unknown" is
     their least value.
     """
 
     ctVolume: vtkMRMLScalarVolumeNode
+    subjectVolume: vtkMRMLScalarVolumeNode
     boneSegmentation: vtkMRMLSegmentationNode
     tissueSegmentation: vtkMRMLSegmentationNode
     bodySegmentation: vtkMRMLSegmentationNode
@@ -344,7 +346,7 @@ class BoneStrengthFEALogic(ScriptedLoadableModuleLogic):
         self.runner.start(
             arguments,
             lines.append,
-            lambda code: onDone("\n".join(lines)) if code == 0 else onError("\n".join(lines[-6:])),
+            lambda code: onDone("\n".join(lines)) if code == 0 else onError(errorIn(lines) or "\n".join(lines[-6:])),
         )
 
 

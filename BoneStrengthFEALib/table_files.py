@@ -36,7 +36,8 @@ def read_table(path: Path) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8")
         data = json.loads(text) if path.suffix.lower() == ".json" else _toml_loads(text)
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot read settings {path}: {error}; give a TOML or JSON file") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"cannot read settings {path}: {reason}; give a TOML or JSON file") from error
     if not isinstance(data, dict):
         raise InputError(f"cannot read settings {path}: it holds no table of names and values")
     return data

@@ -36,11 +36,31 @@ class InputMixin:
     def onVolumeChanged(self, node=None):
         """Judge the CT at once, and fill what its header says of the subject."""
         node = self.ui.ctSelector.currentNode() or node
+        self._takeCt(node)
         self._judged = _identity(node)
         self._observeOnly("volume", node, [vtk.vtkCommand.ModifiedEvent], self.onVolumeModified)
         self.offerToAccept([])
         self.ui.qualityLabel.text = self._qualityText(node)
         self.updateRunButton()
+
+    def _takeCt(self, node):
+        """Keep the choice before anything else is set: Slicer then writes all widgets again from the parameters.
+
+        What was said of the subject, accepted or segmented as tissue belongs to the CT before.
+        """
+        p = self._parameterNode
+        if p is None:
+            return
+        if p.ctVolume is not node:
+            p.ctVolume = node
+        if node is None or p.subjectVolume is node:
+            return
+        if p.subjectVolume is not None:
+            p.sex, p.ageYears, p.heightM, p.weightKg, p.accept = "", 0.0, 0.0, 0.0, ""
+            for name in ("tissueSegmentation", "bodySegmentation"):
+                if not study_nodes.isMadeFor(getattr(p, name), node):
+                    setattr(p, name, None)
+        p.subjectVolume = node
 
     def onVolumeModified(self, *_unused):
         """Judge again what was chosen before its image or its DICOM header came, as readers do it."""
@@ -91,6 +111,9 @@ class InputMixin:
     def onSegmentationChanged(self, node=None):
         """List the segments; those whose name tells a bone that can be loaded are ticked."""
         node = self.ui.segmentationSelector.currentNode() or node
+        if self._parameterNode is not None and self._parameterNode.boneSegmentation is not node:
+            # before the table of bones is: Slicer then writes all widgets again from the parameters
+            self._parameterNode.boneSegmentation = node
         self._observeSegmentation(node)
         self._fillBones(node)
 

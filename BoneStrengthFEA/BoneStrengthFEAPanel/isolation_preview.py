@@ -1,5 +1,6 @@
 """The bone that a click has found, shown over the CT until it is accepted."""
 
+import itertools
 import re
 
 import slicer
@@ -32,7 +33,8 @@ class IsolationPreview:
         node.SetReferenceImageGeometryParameterFromVolumeNode(volumeNode)
         segment = node.GetSegmentation().AddEmptySegment("", NAME)
         node.GetSegmentation().GetSegment(segment).SetColor(*COLOR)
-        slicer.util.updateSegmentBinaryLabelmapFromArray(found.mask, node, segment, volumeNode)
+        # slicer.util.updateSegmentBinaryLabelmapFromArray leaves a color node in the scene
+        slicer.vtkSlicerSegmentationsModuleLogic.SetBinaryLabelmapToSegment(self.image(), node, segment)
         self._node = node
 
     def remove(self):
@@ -52,7 +54,12 @@ class IsolationPreview:
         sizes = self._source.GetSpacing()
         return float(self.found.mask.sum()) * sizes[0] * sizes[1] * sizes[2] / 1000.0
 
-    def nameSegment(self, segment):
-        """Name a segment nobody has named, so that its site and side are recognised."""
-        if UNNAMED.fullmatch(segment.GetName()):
-            segment.SetName(self.found.name)
+    def nameSegment(self, segmentation, segmentId):
+        """Name a segment nobody has named, so that its site and side are recognised; no name is given twice."""
+        segment = segmentation.GetSegment(segmentId)
+        if not UNNAMED.fullmatch(segment.GetName()):
+            return
+        taken = {segmentation.GetSegment(other).GetName() for other in segmentation.GetSegmentIDs()}
+        stem = self.found.name.removesuffix("_1")
+        counted = (f"{stem}_{n}" for n in itertools.count(2))
+        segment.SetName(self.found.name if self.found.name not in taken else next(n for n in counted if n not in taken))

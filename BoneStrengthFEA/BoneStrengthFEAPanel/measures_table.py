@@ -3,14 +3,18 @@
 import slicer
 import vtk
 
+EXACT = "exact value"
+"""Column with all digits."""
+COLUMNS = ("bone", "measure", "value", "unit", "standard uncertainty", "class", "source", EXACT, "id")
 MEASURES_OF = "BoneStrengthFEA.measuresOf"
 """Node reference from a table of density measures to its CT."""
 
 
 def fillMeasures(node, results):
     """Write all numbers of results into a table node, a row each; returns the node."""
-    from BoneStrengthFEALib.outcome_files import COLUMNS, measures_rows
+    from BoneStrengthFEALib.outcome_files import measures_rows
 
+    labels = {m.id: m.label for m in (*results.measures, *(m for site in results.sites for m in site.bmd))}
     node.SetLocked(False)
     node.RemoveAllColumns()
     node.SetUseColumnTitleAsColumnHeader(True)
@@ -20,11 +24,22 @@ def fillMeasures(node, results):
         node.AddColumn(column)
     for row in measures_rows(results):
         index = node.AddEmptyRow()
-        for column, text in enumerate(row):
+        for column, text in enumerate(_forPeople(row, labels)):
             node.SetCellText(index, column, text)
     # results are read, not edited
     node.SetLocked(True)
     return node
+
+
+def _forPeople(row, labels):
+    """Texts in the order of COLUMNS: at the resolution a number is known to, and all its digits at the end."""
+    from BoneStrengthFEALib.report.words import number, unit_words
+
+    site, level, side, measure, value, unit, uncertainty, kind, source = row
+    bone = level or " ".join(word for word in (side, site) if word)
+    name = labels.get(measure, measure.replace("_", " ").capitalize())
+    doubt = number(float(uncertainty), unit) if uncertainty else ""
+    return bone, name, number(float(value), unit), unit_words(unit), doubt, kind, source, value, measure
 
 
 def measuresTable(volumeNode, results):

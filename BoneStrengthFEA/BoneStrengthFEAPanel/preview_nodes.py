@@ -33,6 +33,8 @@ def showFrame(entry):
         display = node.GetDisplayNode()
     if display is not None:
         display.SetFillOpacity(0.05)
+        # its name over every slice hides the bone
+        display.SetPropertiesLabelVisibility(False)
         display.SetHandlesInteractive(True)
         display.SetRotationHandleVisibility(True)
         display.SetTranslationHandleVisibility(True)
@@ -98,7 +100,9 @@ def showCalibration(calibration, volumeNode):
         series.SetMarkerStyle(series.MarkerStyleNone if line else series.MarkerStyleCircle)
         series.SetColor(*((0.2, 0.2, 0.2) if line else (0.1, 0.4, 0.8)))
         chart.AddAndObservePlotSeriesNodeID(series.GetID())
-    chart.SetTitle(f"Calibration {calibration['method']}")
+    chart.SetTitle(f"Calibration {calibration['method']}: points and fit")
+    # Slicer lays it over the last point
+    chart.SetLegendVisibility(False)
     chart.SetXAxisTitle("CT number [HU]")
     chart.SetYAxisTitle("reference value of the method")
     return chart

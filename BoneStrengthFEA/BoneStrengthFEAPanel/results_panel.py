@@ -184,7 +184,7 @@ class ResultsMixin:
 
     def _onSent(self, text):
         self.setRunning(False)
-        self.ui.stageLabel.text = _("Sent.") + "\n" + text
+        self.ui.stageLabel.text = "\n".join([_("Sent."), text])
 
 
 def canSend():
@@ -194,18 +194,22 @@ def canSend():
 
 def headline(results):
     """The numbers a clinician asks for first, one line per bone."""
-    lines = []
-    for site in results.sites:
-        if not site.strengths:
-            refused = "; ".join(f"{line.check}: {line.found}" for line in site.quality.refused)
-            lines.append(f"{site.name}: {_('refused')} ({refused})" if refused else f"{site.name}: {_('no strength')}")
-            continue
-        parts = [f"{site.name}: {site.strengths[0].force_n:.0f} N ({site.strengths[0].criterion})"]
-        if site.bmd:
-            parts.append(f"{site.bmd[0].value:.1f} {site.bmd[0].unit}")
-        parts += [line.classification for line in site.risk[:1]]
-        lines.append(", ".join(parts))
+    lines = [_headlineOf(site) for site in results.sites]
     if results.risk is not None:
         lines.append(_("Overall: {name}").format(name=results.risk.classification))
     lines.append(_("Research use only. Not a medical device."))
     return "\n".join(lines)
+
+
+def _headlineOf(site):
+    from BoneStrengthFEALib.report.sentences import criterion_name
+    from BoneStrengthFEALib.report.words import number, with_unit, words_of
+
+    if not site.strengths:
+        refused = "; ".join(f"{line.check}: {line.found}" for line in site.quality.refused)
+        return f"{site.name}: {_('refused')} ({refused})" if refused else f"{site.name}: {_('no strength')}"
+    strength = site.strengths[0]
+    parts = [f"{site.name}: {strength.force_n:.0f} N ({criterion_name(strength.criterion, words_of('en'))})"]
+    parts += [f"{m.label} {with_unit(number(m.value, m.unit), m.unit)}" for m in site.bmd[:1]]
+    parts += [line.classification for line in site.risk[:1]]
+    return ", ".join(parts)

@@ -27,6 +27,12 @@ def hasVoxels(segmentationNode, segmentId):
     return scalars is not None and scalars.GetNumberOfTuples() > 0 and scalars.GetRange()[1] > 0
 
 
+def isMadeFor(segmentationNode, volumeNode):
+    """Whether a segmentation was drawn on this volume, as its reference geometry tells."""
+    role = slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole()
+    return segmentationNode is not None and segmentationNode.GetNodeReferenceID(role) == volumeNode.GetID()
+
+
 def volumeFromNode(volumeNode):
     """CT of a volume node in RAS; a transform must be hardened first."""
     from BoneStrengthFEALib.errors import InputError

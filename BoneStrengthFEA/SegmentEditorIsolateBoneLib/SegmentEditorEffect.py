@@ -227,5 +227,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self.scriptedEffect.saveStateForUndo()
         mode = slicer.qSlicerSegmentEditorAbstractEffect.ModificationModeSet
         self.scriptedEffect.modifySelectedSegmentByLabelmap(self._preview.image(), mode)
-        self._preview.nameSegment(self._segment())
+        parameters = self.scriptedEffect.parameterSetNode()
+        segmentation = parameters.GetSegmentationNode().GetSegmentation()
+        self._preview.nameSegment(segmentation, parameters.GetSelectedSegmentID())
         self._end(_("Done. Add a segment to isolate another bone."))

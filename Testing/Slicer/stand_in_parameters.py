@@ -20,7 +20,7 @@ def parameter_node_wrapper(kind: type) -> type:
         def __init__(self, node: Any) -> None:
             object.__setattr__(self, "parameterNode", node)
             object.__setattr__(self, "_widgets", {})
-            object.__setattr__(self, "_busy", [])
+            object.__setattr__(self, "_updating", False)
 
         def __getattr__(self, name: str) -> Any:
             hint = _plain_type(hints[name])
@@ -38,8 +38,18 @@ def parameter_node_wrapper(kind: type) -> type:
             else:
                 assert value is None or isinstance(value, hint), f"{name} takes {hint}, not {value!r}"
                 self.parameterNode.SetNodeReferenceID(name, value.GetID() if value is not None else None)
-            if name in self._widgets and name not in self._busy:
-                _write_widget(self._widgets[name], hints[name], value)
+            self._update_gui()
+
+        def _update_gui(self) -> None:
+            # as Slicer does it: whatever is set, every widget is written again, and answers of widgets are not heard
+            if self._updating:
+                return
+            object.__setattr__(self, "_updating", True)
+            try:
+                for name, widget in list(self._widgets.items()):
+                    _write_widget(widget, hints[name], getattr(self, name))
+            finally:
+                object.__setattr__(self, "_updating", False)
 
         def connectGui(self, ui: Any) -> int:
             for widget in vars(ui).values():
@@ -62,10 +72,8 @@ def parameter_node_wrapper(kind: type) -> type:
             self._widgets[name] = widget
 
             def changed(*_unused: Any) -> None:
-                if self._widgets.get(name) is widget:
-                    self._busy.append(name)
+                if self._widgets.get(name) is widget and not self._updating:
                     setattr(self, name, _read_widget(widget))
-                    self._busy.pop()
 
             _signal(widget).connect(changed)
 

@@ -87,7 +87,7 @@ def test_process_adds_a_table_and_writes_a_report(module, nodes) -> None:
     assert (folder / "report.html").is_file()
     assert any("solving" in stage for stage in stages)
     table = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLTableNode")
-    texts = [table.GetCellText(row, 3) for row in range(table.GetNumberOfRows())]
+    texts = [table.GetCellText(row, 8) for row in range(table.GetNumberOfRows())]
     assert "failure_load_crawford2003" in texts
     assert table.GetAttribute("BoneStrengthFEA.settings_sha256")
 

@@ -87,6 +87,11 @@ def contents() -> list[str]:
     return sorted(f"{node.GetClassName()} {node.GetName()}" for node in found)
 
 
+def exact_values(table: Any) -> list[str]:
+    column = table.GetColumnIndex("exact value")
+    return [table.GetCellText(row, column) for row in range(table.GetNumberOfRows())]
+
+
 def test_run_gives_the_numbers_of_the_command_line_to_the_last_digit(loaded: Any, folder: Path) -> None:
     assert loaded.ui.runButton.enabled
     loaded.ui.runButton.click()
@@ -100,7 +105,7 @@ def test_run_gives_the_numbers_of_the_command_line_to_the_last_digit(loaded: Any
     assert [m.value for m in results.sites[0].bmd] == [m.value for m in expected.bmd]
     assert f"{expected.strengths[0].force_n:.0f} N" in loaded.ui.headlineLabel.text
     table = loaded.ui.measuresTable.mrmlTableNode()
-    assert repr(expected.strengths[0].force_n) in [table.GetCellText(row, 4) for row in range(table.GetNumberOfRows())]
+    assert repr(expected.strengths[0].force_n) in exact_values(table)
     assert list(folder.glob("BoneStrengthFEA-*")) == [], "private folder of the run stays"
 
 
@@ -211,17 +216,20 @@ def test_wrong_input_gives_one_message_and_keeps_the_scene(loaded: Any, monkeypa
     with monkeypatch.context() as patch:
         patch.setattr(np, "save", full)
         message("No space left")
-    moved = slicer.vtkMRMLLinearTransformNode()
-    slicer.mrmlScene.AddNode(moved)
-    p.boneSegmentation.SetAndObserveTransformNodeID(moved.GetID())
-    before = contents()
-    message("under a transform")
-    p.boneSegmentation.SetAndObserveTransformNodeID(None)
     array = slicer.util.arrayFromVolume(p.ctVolume)
     kept = array.copy()
     array[:] = 7
     message("does not look like HU")
     array[:] = kept
+
+
+def test_a_segmentation_under_a_transform_is_refused(loaded: Any) -> None:
+    p = loaded._parameterNode
+    moved = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    p.boneSegmentation.SetAndObserveTransformNodeID(moved.GetID())
+    loaded.onRun()
+    assert len(stand_in.SHOWN) == 1
+    assert "under a transform" in stand_in.SHOWN[0]
 
 
 def test_one_ct_and_one_segment_are_enough(panel: Any) -> None:
@@ -252,8 +260,10 @@ def test_calibration_and_frames_can_be_looked_at_first(loaded: Any) -> None:
     table = loaded.ui.measuresTable.mrmlTableNode()
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLTableNode") == 2, "points of the calibration, measures"
     expected = pipeline.measure(demo_study(("L2",))).results.sites[0].bmd
-    texts = [table.GetCellText(row, 4) for row in range(table.GetNumberOfRows())]
-    assert set(texts) >= {repr(m.value) for m in expected}
+    assert set(exact_values(table)) >= {repr(m.value) for m in expected}
+    rows = [[table.GetCellText(row, column) for column in range(4)] for row in range(table.GetNumberOfRows())]
+    density = next(m for m in expected if m.unit == "mg/cm3")
+    assert ["L2", density.label, f"{density.value:.0f}", "mg/cm³"] in rows
     loaded.ui.previewButton.click()
     wait(loaded)
     box = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLMarkupsROINode")
@@ -279,6 +289,30 @@ def test_isolate_bone_takes_a_segment_of_its_own(loaded: Any) -> None:
     loaded.ui.isolateButton.click()
     assert loaded._segmentEditor.currentSegmentID() == chosen, "an empty segment is used first"
     assert list(segmentation.GetSegmentIDs()) == [*before, chosen]
+
+
+def test_another_case_is_chosen_by_its_nodes(loaded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slicer writes every widget again when one parameter changes: a choice must not be taken back by that."""
+    from BoneStrengthFEAPanel import study_nodes
+
+    from BoneStrengthFEALib.acquisition import Acquisition, Sex, Subject
+    from BoneStrengthFEALib.quality import QualityReport
+
+    p = loaded._parameterNode
+    ct = slicer_scene.volume_node(demo_study(("L1",)).ct)
+    bones = slicer_scene.segmentation_node(demo_study(("L1",)).labels.volume, ct, {31: "L1"})
+    known = Acquisition("dicom", subject=Subject(sex=Sex.FEMALE, age_years=63.0))
+    monkeypatch.setattr(study_nodes, "acquisitionOf", lambda _node: (known, QualityReport()))
+    loaded.ui.sexSelector.currentIndex = 2
+    loaded.ui.weightSpinBox.value = 80.0
+    loaded.ui.acceptEdit.text = "KVP"
+    loaded.ui.ctSelector.setCurrentNode(ct)
+    loaded.ui.segmentationSelector.setCurrentNode(bones)
+    assert (p.ctVolume.GetID(), p.boneSegmentation.GetID()) == (ct.GetID(), bones.GetID())
+    assert loaded._bones.rows() == {"L1": [True, "vertebra", "L1", ""]}
+    assert (loaded.ui.sexSelector.currentText, loaded.ui.ageSpinBox.value) == ("F", 63.0)
+    assert (loaded.ui.weightSpinBox.value, loaded.ui.acceptEdit.text) == (0.0, ""), "of the subject before"
+    assert p.tissueSegmentation is None, "tissues of the CT before"
 
 
 def test_a_saved_scene_brings_panel_and_results_back(loaded: Any, tmp_path: Path) -> None:
