@@ -209,7 +209,8 @@ def _headlineOf(site):
         refused = "; ".join(f"{line.check}: {line.found}" for line in site.quality.refused)
         return f"{site.name}: {_('refused')} ({refused})" if refused else f"{site.name}: {_('no strength')}"
     strength = site.strengths[0]
-    parts = [f"{site.name}: {strength.force_n:.0f} N ({criterion_name(strength.criterion, words_of('en'))})"]
+    criterion = criterion_name(strength.criterion, words_of("en")).partition(" (")[0]
+    parts = [f"{site.name}: {strength.force_n:.0f} N ({criterion})"]
     parts += [f"{m.label} {with_unit(number(m.value, m.unit), m.unit)}" for m in site.bmd[:1]]
     parts += [line.classification for line in site.risk[:1]]
     return ", ".join(parts)
