@@ -9,6 +9,7 @@ import vtk
 from slicer.i18n import tr as _
 
 from BoneStrengthFEAPanel import study_nodes, views
+from BoneStrengthFEAPanel.preview_nodes import removeFrames
 
 
 class InputMixin:
@@ -46,7 +47,7 @@ class InputMixin:
     def _takeCt(self, node):
         """Keep the choice before anything else is set: Slicer then writes all widgets again from the parameters.
 
-        What was said of the subject, accepted or segmented as tissue belongs to the CT before.
+        What was said of the subject, accepted, segmented as tissue or moved as a frame belongs to the CT before.
         """
         p = self._parameterNode
         if p is None:
@@ -56,6 +57,7 @@ class InputMixin:
         if node is None or p.subjectVolume is node:
             return
         if p.subjectVolume is not None:
+            removeFrames()
             p.sex, p.ageYears, p.heightM, p.weightKg, p.accept = "", 0.0, 0.0, 0.0, ""
             for name in ("tissueSegmentation", "bodySegmentation"):
                 if not study_nodes.isMadeFor(getattr(p, name), node):
