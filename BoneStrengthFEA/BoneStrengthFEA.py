@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import logging
+import shutil
 import sys
 import tempfile
 import uuid
@@ -338,16 +339,20 @@ class BoneStrengthFEALogic(ScriptedLoadableModuleLogic):
 
         if not destinations:
             raise InputError(_("say where to send: pacs:NAME, fhir:NAME or folder:PATH"))
-        # it stays: what could not be delivered is tried again from there
         folder = Path(tempfile.mkdtemp(prefix="BoneStrengthFEA-send-", dir=temporaryFolder()))
         self.writeFiles(caseId, folder)
         lines = []
+
+        def finish(code):
+            if code == 0:
+                shutil.rmtree(folder, ignore_errors=True)
+                onDone("\n".join(lines))
+            else:
+                # the folder stays: what could not be delivered is tried again from there
+                onError(errorIn(lines) or "\n".join(lines[-6:]))
+
         arguments = ["send", str(folder), *(word for name in destinations for word in ("--to", name))]
-        self.runner.start(
-            arguments,
-            lines.append,
-            lambda code: onDone("\n".join(lines)) if code == 0 else onError(errorIn(lines) or "\n".join(lines[-6:])),
-        )
+        self.runner.start(arguments, lines.append, finish)
 
 
 class BoneStrengthFEATest(ScriptedLoadableModuleTest):

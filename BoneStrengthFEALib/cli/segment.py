@@ -50,6 +50,23 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--series", default="", metavar="UID", help="DICOM series; else the best one for bone is chosen"
     )
+    _add_origin(parser)
+    parser.add_argument("--confidence", type=Path, metavar="FILE", help="write how certain each voxel is [percent]")
+    parser.add_argument("--numbering", choices=SCHEMES, default="none", help="what values mean without names")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        help=".seg.nrrd or .dcm (DICOM SEG, of a CT that is DICOM), which keep names; .nii.gz, .nrrd or .mha",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace the file, but keep labels that were edited")
+    parser.add_argument("--discard-edits", action="store_true", help="with --overwrite: replace edited labels too")
+    parser.add_argument("--progress-lines", action="store_true", help="print progress as lines for a parent process")
+    add_query_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def _add_origin(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument(
         "--labels", type=Path, help="label image, .seg.nrrd, DICOM SEG, RTSTRUCT, or folder of masks (TotalSegmentator)"
@@ -83,19 +100,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--split", type=float, metavar="MM", help="with --threshold: how sharp a neck parts two bones")
     parser.add_argument("--close", type=float, metavar="MM", help="with --threshold: gaps of the shell that are closed")
-    parser.add_argument("--confidence", type=Path, metavar="FILE", help="write how certain each voxel is [percent]")
-    parser.add_argument("--numbering", choices=SCHEMES, default="none", help="what values mean without names")
-    parser.add_argument(
-        "--out",
-        type=Path,
-        required=True,
-        help=".seg.nrrd or .dcm (DICOM SEG, of a CT that is DICOM), which keep names; .nii.gz, .nrrd or .mha",
-    )
-    parser.add_argument("--overwrite", action="store_true", help="replace the file, but keep labels that were edited")
-    parser.add_argument("--discard-edits", action="store_true", help="with --overwrite: replace edited labels too")
-    parser.add_argument("--progress-lines", action="store_true", help="print progress as lines for a parent process")
-    add_query_arguments(parser)
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
