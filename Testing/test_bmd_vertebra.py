@@ -11,10 +11,11 @@ from BoneStrengthFEALib.bmd.acr import acr_class
 from BoneStrengthFEALib.bmd.vertebra import elliptical_roi
 from BoneStrengthFEALib.calibration.record import Calibration
 from BoneStrengthFEALib.calibration.uncertainty import (
+    ImageNoise,
     calibration_uncertainty_of_mean,
     hu_of_density,
+    image_noise,
     mean_uncertainty,
-    noise_of_mean,
 )
 from BoneStrengthFEALib.errors import AnatomyError, CalibrationError
 from BoneStrengthFEALib.quality import Outcome
@@ -118,20 +119,29 @@ def test_inverse_of_a_quadratic_calibration() -> None:
     assert calibration_uncertainty_of_mean(calibration, hu) is None
 
 
+def on_grid(values: np.ndarray) -> Volume:
+    return Volume(values, np.eye(4), Quantity.K2HPO4)
+
+
 def test_noise_of_a_mean_against_monte_carlo() -> None:
     from scipy import ndimage
 
     rng = np.random.default_rng(97)
     mask = np.zeros((14, 20, 26), dtype=bool)
     mask[2:12, 3:17, 4:22] = True
+    count = int(mask.sum())
+    # a density that rises along the region and a dense corner are no noise
+    edges = np.zeros(mask.shape) + 3.0 * np.arange(26.0)
+    edges[2:5, 3:7, 4:8] += 300.0
     white, smooth, claimed = [], [], []
     for _ in range(120):
         field = rng.normal(100.0, 20.0, mask.shape)
         white.append(field[mask].mean())
         field = ndimage.gaussian_filter(field, 0.8)
         smooth.append(field[mask].mean())
-        claimed.append(noise_of_mean(field, mask))
-    assert noise_of_mean(rng.normal(100.0, 20.0, mask.shape), mask) == pytest.approx(np.std(white), rel=0.25)
+        claimed.append(image_noise(on_grid(field + edges), mask).of_mean(count))
+    noise = image_noise(on_grid(rng.normal(100.0, 20.0, mask.shape) + edges), mask)
+    assert noise.of_mean(count) == pytest.approx(np.std(white), rel=0.25)
     assert np.mean(claimed) == pytest.approx(np.std(smooth), rel=0.25)
 
 
@@ -142,7 +152,11 @@ def test_uncertainty_of_a_calibrated_mean_against_monte_carlo() -> None:
     mask[0] = False
     draws = rng.multivariate_normal((5.0, 0.8), COVARIANCE, 4000)
     observed = np.std([c0 + c1 * hu[mask].mean() for c0, c1 in draws])
-    assert mean_uncertainty(CALIBRATION, 5.0 + 0.8 * hu, mask) == pytest.approx(observed, rel=0.05)
+    stated = mean_uncertainty(CALIBRATION, (5.0 + 0.8 * hu)[mask], ImageNoise(0.0, 1.0))
+    assert stated == pytest.approx(observed, rel=0.05)
+    with_noise = mean_uncertainty(CALIBRATION, (5.0 + 0.8 * hu)[mask], ImageNoise(900.0, 2.8))
+    # 280 voxels of which 2.8 count as one: 30 / sqrt(100)
+    assert with_noise == pytest.approx(np.hypot(stated or 0.0, 3.0), rel=1e-9)
 
 
 def test_a_bone_island_in_the_region_is_told() -> None:

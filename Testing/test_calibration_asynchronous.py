@@ -216,9 +216,15 @@ def test_an_entry_out_of_control_warns_and_scatter_widens_the_uncertainty(tmp_pa
     settings = stored(tmp_path, *(entry(f"2026-02-{n + 1:02d}", s) for n, s in enumerate(slopes)))
     early = calibrate_asynchronous(dataclasses.replace(EXAM, study_date="20260201"), settings)
     assert checks(early)["STORED_CONTROL"] is Outcome.PASS
-    coefficients = np.array([(4.0 / s, 1.0 / s) for s in slopes])
-    expected = np.diag([0.25, 1e-5]) + np.cov(coefficients.T)
-    np.testing.assert_allclose(early.covariance, expected, rtol=1e-9)
+    # they scatter less than their fits are uncertain
+    fit = np.diag([0.25, 1e-5])
+    np.testing.assert_allclose(early.covariance, fit, rtol=1e-9)
+    lines = [(1.25, -9.0), (1.36, -7.0), (1.27, 3.0), (1.31, -12.0), (1.35, 4.0), (1.24, 0.0)]
+    wide = stored(tmp_path / "a", *(entry(f"2026-02-{n + 1:02d}", *line) for n, line in enumerate(lines)))
+    scatter = np.cov(np.array([(-b / s, 1.0 / s) for s, b in lines]).T)
+    # the scanner changed before the phantom's day and before the examination's: twice, less the fit's own scatter
+    covariance = calibrate_asynchronous(dataclasses.replace(EXAM, study_date="20260201"), wide).covariance
+    np.testing.assert_allclose(covariance, 2.0 * scatter - fit, rtol=1e-9)
     many = [entry(f"2025-01-{n + 1:02d}", 1.3 + 0.002 * (-1) ** n) for n in range(20)]
     settings = stored(tmp_path / "b", *many, entry("2026-03-10", 1.35))
     assert checks(calibrate_asynchronous(EXAM, settings))["STORED_CONTROL"] is Outcome.WARN

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from benchmarks.phantom_scenes import SCENES, tried
 from BoneStrengthFEALib import calibration
 from BoneStrengthFEALib.acquisition import Acquisition
 from BoneStrengthFEALib.calibration.phantom import calibrate_phantom
@@ -20,6 +22,7 @@ from BoneStrengthFEALib.calibration.phantom_definition import (
 from BoneStrengthFEALib.calibration.phantom_fit import expected_rod_hu, fit_rods
 from BoneStrengthFEALib.calibration.phantom_reach import doubt_lines, offset_line, reach_line
 from BoneStrengthFEALib.calibration.rod_cupping import cupping_line, rod_cupping
+from BoneStrengthFEALib.calibration.rod_noise import uncertainty_line, variance_of_means
 from BoneStrengthFEALib.cli.demo import demo_study
 from BoneStrengthFEALib.errors import CalibrationError, InputError
 from BoneStrengthFEALib.image_files import read_volume
@@ -97,6 +100,52 @@ def test_a_cut_phantom_with_many_warnings_or_short_reach_is_refused() -> None:
     assert doubt_lines(warned[:2], here) == []
     assert doubt_lines(warned, np.ones(5, dtype=bool)) == []
     assert doubt_lines(warned, here)[0].outcome is Outcome.REFUSE
+
+
+@pytest.mark.parametrize("scene", ["patient prone", "spacing 2 % larger than the definition's", "no patient"])
+def test_rods_are_found_in_scans_that_are_not_as_wanted(scene: str) -> None:
+    """Three rows of the table of `benchmarks.phantom_scenes`, each with the phantom that is hardest there."""
+    phantom = {"patient prone": "siemens-osteo", "no patient": "qrm-bdc3"}.get(scene, "qrm-bdc6")
+    short = dataclasses.replace(SCENES[scene], length_mm=25.0, view_mm=260.0)
+    _, outcome, share = tried(short, load_phantom(phantom))
+    assert outcome == "found"
+    assert share < 1.0
+
+
+def test_inserts_of_the_spine_phantom_come_from_labels() -> None:
+    """ESP: inserts stacked along the table, searched for never, taken from labels with their drawn sizes."""
+    dice, phantom = np.random.default_rng(4), load_phantom("esp")
+    hu, label = np.zeros((36, 40, 44)), np.zeros((36, 40, 44), dtype=np.uint8)
+    _, j, i = np.indices(hu.shape)
+    inside = np.hypot(j - 18.0, i - 22.0) <= 14.0
+    for n, rod in enumerate(phantom.rods):
+        part = slice(12 * n, 12 * n + 11)
+        hu[part][inside[part]] = 1.2 * rod.density_mg_cm3 + 3.0
+        label[part][inside[part]] = n + 1
+    scan = Volume((hu + dice.normal(0, 15, hu.shape)).astype(np.float32), np.diag((-1.0, -1.0, 2.0, 1.0)), Quantity.HU)
+    names = {n + 1: f"insert {rod.name}" for n, rod in enumerate(phantom.rods)}
+    made = calibrate_phantom(scan, LabelMap(scan.with_array(label, Quantity.LABEL), names), phantom)
+    assert not made.quality.refused
+    assert float(made.density(1.2 * 100.0 + 3.0)) == pytest.approx(100.0, abs=2.0)
+    with pytest.raises(CalibrationError, match="L1, L2, L3") as caught:
+        calibrate_phantom(scan, None, phantom)
+    assert caught.value.code == "ROD_SHAPE"
+
+
+def test_variance_of_rod_means() -> None:
+    """Slices of 2 HU: independent ones give 4 / n, slices that come in equal pairs twice that; drift gives nothing."""
+    dice = np.random.default_rng(8)
+    white = dice.normal(0.0, 2.0, (40, 60))
+    assert variance_of_means(white + 0.3 * np.arange(60.0)).mean() == pytest.approx(4.0 / 60, rel=0.15)
+    pairs = np.repeat(dice.normal(0.0, 2.0, (40, 30)), 2, axis=1)
+    assert variance_of_means(pairs).mean() == pytest.approx(4.0 / 30, rel=0.2)
+    assert variance_of_means(np.array([[np.nan, np.nan, 3.0]])).tolist() == [0.0]
+
+
+@pytest.mark.parametrize(("sd", "outcome"), [(0.9, Outcome.PASS), (1.1, Outcome.WARN), (5.1, Outcome.REFUSE)])
+def test_expanded_uncertainty_is_judged(sd: float, outcome: Outcome) -> None:
+    """Twice the standard uncertainty against 2 and 10 mg/cm3, the intercept alone being unsure."""
+    assert uncertainty_line((3.0, 0.8), np.diag([sd**2, 0.0])).outcome is outcome
 
 
 def test_a_scan_without_the_phantom_gives_an_error(ct: Volume) -> None:
@@ -234,19 +283,51 @@ def definition(**changes: object) -> dict[str, object]:
     }  # fmt: skip
 
 
+ROD = {"name": "a", "density_mg_cm3": 0.0}
+
+
 @pytest.mark.parametrize(
-    "change",
+    ("change", "words"),
     [
-        {"schema": "other"},
-        {"rods": []},
-        {"rods": [{"name": "a", "density_mg_cm3": 0.0}] * 2},
-        {"fit": "cubic"},
-        {"fit": "mindways"},
-        {"rod_spacing_mm": 10.0},
-        {"density_kind": "ASH"},
-        {"rod_diameter_mm": "thick"},
+        ({"schema": "other"}, ["field schema", '"other"', SCHEMA]),
+        ({"fit": None}, ["field fit", "missing", "linear, mindways"]),
+        ({"rods": []}, ["field rods", "0 rods", "at least two"]),
+        ({"rods": {"a": 0.0}}, ["field rods", '{"a": 0.0}', "a list of rods"]),
+        ({"rods": [ROD, 200.0]}, ["rod 2", "200.0", "a table"]),
+        ({"rods": [ROD, {"name": "b"}]}, ["rod 2, field density_mg_cm3", "missing", "a number from"]),
+        ({"rods": [ROD, {"name": "a", "density_mg_cm3": 200.0}]}, ["field rods", "names a, a", "name of its own"]),
+        ({"rods": [ROD, {"name": "b", "density_mg_cm3": 0.0}]}, ["field rods", "one density", "two densities"]),
+        ({"rods": [ROD, {"name": "b", "density_mg_cm3": -50.0}]}, ["density_mg_cm3 of rod b", "-50", "at least -20"]),
+        ({"rods": [ROD, {"name": "b", "density_mg_cm3": float("nan")}]}, ["rod 2, field density", "NaN", "a number"]),
+        ({"fit": "cubic"}, ["field fit", '"cubic"', "linear, mindways"]),
+        ({"fit": "mindways", "density_kind": "K2HPO4"}, ["water_mg_cm3 of rod a", "none", "certificate"]),
+        ({"fit": "mindways"}, ["field density_kind", "CaHA", "K2HPO4"]),
+        ({"rod_spacing_mm": 19.0}, ["field rod_spacing_mm", "19 mm", "diameter of 20 mm"]),
+        ({"density_kind": "ASH"}, ["field density_kind", '"ASH"', "K2HPO4, CAHA"]),
+        ({"rod_diameter_mm": "thick"}, ["field rod_diameter_mm", '"thick"', "a number from 1 to 200 mm"]),
+        ({"rod_diameter_mm": True}, ["field rod_diameter_mm", "true", "a number"]),
+        ({"rod_diametre_mm": 20.0}, ["field rod_diametre_mm", "no such field", "rod_diameter_mm"]),
+        ({"slab": {"width_mm": 40.0, "height_mm": 30.0}}, ["field slab", "40 x 30 mm", "at least 50 x 20 mm"]),
+        ({"certificate_date": "3/2024"}, ["field certificate_date", '"3/2024"', "YYYY-MM-DD"]),
     ],
 )
-def test_unusable_definitions_are_refused(change: dict[str, object]) -> None:
-    with pytest.raises(InputError):
-        phantom_from_dict(definition(**change))
+def test_unusable_definitions_name_file_field_found_and_expected(
+    tmp_path: Path, change: dict[str, object], words: list[str]
+) -> None:
+    data = {name: value for name, value in definition(**change).items() if value is not None}
+    (tmp_path / "mine.json").write_text(json.dumps(data), encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        load_phantom(str(tmp_path / "mine.json"))
+    missing = [word for word in ["mine.json", "expected", *words] if word not in str(caught.value)]
+    assert not missing, str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"", "is empty"), (b"{", "is no JSON"), (b"[1]", "expected a table"), (b"\xff\xfe{}", "UTF-8")],
+)
+def test_files_that_hold_no_definition(tmp_path: Path, content: bytes, words: str) -> None:
+    (tmp_path / "mine.json").write_bytes(content)
+    for path, said in ((tmp_path / "mine.json", words), (tmp_path / "none.json", "cannot be read")):
+        with pytest.raises(InputError, match=rf"{path.name}.*{said}"):
+            load_phantom(str(path))

@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from BoneStrengthFEALib.bounding_box import bounding_box
 from BoneStrengthFEALib.calibration.record import Calibration
-from BoneStrengthFEALib.calibration.uncertainty import mean_uncertainty
+from BoneStrengthFEALib.calibration.uncertainty import ImageNoise, image_noise, mean_uncertainty
 from BoneStrengthFEALib.errors import AnatomyError
 from BoneStrengthFEALib.measure import Measure
 from BoneStrengthFEALib.volume import Array, FloatArray, Volume
@@ -101,10 +101,12 @@ def density_measures(density: Volume, parts: Compartments, calibration: Calibrat
 
     Returns
     -------
-    integral_vbmd, trabecular_vbmd, cortical_vbmd [mg/cm3], bmc [mg], volume [cm3]. Voxels of zero density count.
+    integral_vbmd, trabecular_vbmd, cortical_vbmd [mg/cm3], bmc [mg], volume [cm3]. Voxels of zero density count. The
+    noise is that of the trabecular compartment: the others hold edges.
     """
+    made = calibration, image_noise(density, parts.trabecular)
     measures = [
-        vbmd(density, mask, calibration, (f"{name}_vbmd", f"{name.capitalize()} vBMD"), source)
+        vbmd(density, mask, made, (f"{name}_vbmd", f"{name.capitalize()} vBMD"), source)
         for name, mask in (
             ("integral", parts.integral),
             ("trabecular", parts.trabecular),
@@ -119,7 +121,9 @@ def density_measures(density: Volume, parts: Compartments, calibration: Calibrat
     return measures
 
 
-def vbmd(density: Volume, mask: Array, calibration: Calibration, names: tuple[str, str], source: str) -> Measure:
+def vbmd(
+    density: Volume, mask: Array, made: tuple[Calibration, ImageNoise], names: tuple[str, str], source: str
+) -> Measure:
     """Mean density of a region.
 
     Parameters
@@ -128,8 +132,8 @@ def vbmd(density: Volume, mask: Array, calibration: Calibration, names: tuple[st
         (K, J, I) volume [mg/cm3].
     mask
         (K, J, I) booleans with at least one voxel.
-    calibration
-        For the uncertainty.
+    made
+        Calibration and noise of the density, for the uncertainty.
     names
         Id and label.
     source
@@ -139,5 +143,5 @@ def vbmd(density: Volume, mask: Array, calibration: Calibration, names: tuple[st
     -------
     The measure [mg/cm3].
     """
-    value = float(density.array[mask].mean(dtype=np.float64))
-    return Measure(*names, value, "mg/cm3", mean_uncertainty(calibration, density.array, mask), source=source)
+    values = density.array[mask].astype(np.float64)
+    return Measure(*names, float(values.mean()), "mg/cm3", mean_uncertainty(made[0], values, made[1]), source=source)

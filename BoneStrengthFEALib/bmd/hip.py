@@ -126,15 +126,17 @@ def measure_hip(
     voxels = density.array[specimen.regions.array == 1]
     for region, mask in scan.regions.masks.items():
         abmd = _areal(region, mask, scan.projection, compared, density.quantity.value)
-        spread = _uncertainty(mask, scan.projection, calibration, voxels)
-        spread = None if spread is None else abs(compared.slope) * spread
+        of_ct = _uncertainty(mask, scan.projection, calibration, voxels)
+        spread = None if of_ct is None else abs(compared.slope) * of_ct
         areal = Measure(*abmd, spread, source=SOURCE)
         scores = _scores(region, areal, compared)
         # the class of the T-score stands beside the density too, where a summary shows it
         named = next((score.classification for score in scores if score.classification), "")
         found += [dataclasses.replace(areal, classification=named), *scores]
         content, area = _content_and_area(mask, scan.projection)
-        contents.append(Measure(f"{region}_bmc", f"{NAMES[region]} BMC, projected", content, "g", source=SOURCE))
+        of_content = None if of_ct is None else of_ct * area
+        words = f"{NAMES[region]} BMC, projected"
+        contents.append(Measure(f"{region}_bmc", words, content, "g", of_content, source=SOURCE))
         contents.append(Measure(f"{region}_area", f"{NAMES[region]} projected area", area, "cm2", source=SOURCE))
     # what a clinician looks for comes first
     found.sort(key=lambda m: not m.id.startswith(WHO_REGIONS))

@@ -10,6 +10,7 @@ from BoneStrengthFEALib.anatomy.specimen import Specimen
 from BoneStrengthFEALib.bmd.acr import ACR_SOURCE, acr_class
 from BoneStrengthFEALib.bmd.compartments import density_measures, depth_mm, split, vbmd
 from BoneStrengthFEALib.calibration.record import Calibration
+from BoneStrengthFEALib.calibration.uncertainty import image_noise
 from BoneStrengthFEALib.errors import AnatomyError
 from BoneStrengthFEALib.measure import Measure
 from BoneStrengthFEALib.volume import Array, FloatArray, Volume
@@ -50,7 +51,8 @@ def measure_vertebra(density: Volume, specimen: Specimen, calibration: Calibrati
     body = body_mask(specimen)
     ellipse = elliptical_roi(body, density, specimen.local_to_ras)
     names = ("trabecular_ellipse_vbmd", "Trabecular vBMD, mid-body ellipse")
-    roi = vbmd(density, ellipse, calibration, names, f"{ROI_SOURCE}; classes: {ACR_SOURCE}")
+    made = calibration, image_noise(density, ellipse)
+    roi = vbmd(density, ellipse, made, names, f"{ROI_SOURCE}; classes: {ACR_SOURCE}")
     roi = dataclasses.replace(roi, classification=acr_class(roi.value, density.quantity))
     return (roi, *density_measures(density, split(body, density), calibration, SOURCE))
 

@@ -186,9 +186,15 @@ def _control_line(entry: StoredCalibration, history: Sequence[StoredCalibration]
 
 
 def _covariance(entry: StoredCalibration, history: Sequence[StoredCalibration]) -> FloatArray | None:
-    """Covariance of the fit, and the scatter of repeated phantom scans where there are enough of them."""
+    """Covariance of the fit and, where there are enough phantom scans, twice what their scatter holds beyond it.
+
+    Once for the day of the phantom scan, once for that of the examination: the scanner was another on both.
+    """
     fit = entry.calibration.covariance
     if fit is None or len(history) < FEWEST:
         return fit
     scatter = np.cov(np.array([other.calibration.coefficients for other in history]).T)
-    return np.asarray(fit + scatter)
+    # intercept and slope differ by powers of ten: they are compared in units of the fit
+    unit = np.sqrt(np.diag(fit))
+    beyond, axes = np.linalg.eigh((scatter - fit) / np.outer(unit, unit))
+    return np.asarray(fit + 2.0 * np.outer(unit, unit) * ((axes * np.maximum(beyond, 0.0)) @ axes.T))

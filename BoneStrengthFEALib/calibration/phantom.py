@@ -14,6 +14,7 @@ from BoneStrengthFEALib.calibration.phantom_fit import RodFit, fit_rods
 from BoneStrengthFEALib.calibration.phantom_reach import doubt_lines, offset_line, reach_line
 from BoneStrengthFEALib.calibration.record import Calibration, CalibrationPoint
 from BoneStrengthFEALib.calibration.rod_cupping import cupping_line, rod_cupping
+from BoneStrengthFEALib.calibration.rod_noise import uncertainty_line, variance_of_means
 from BoneStrengthFEALib.calibration.rod_search import find_rods
 from BoneStrengthFEALib.calibration.tissue_samples import TissueSample
 from BoneStrengthFEALib.errors import CalibrationError
@@ -90,12 +91,13 @@ def calibrate_phantom(ct: Volume, labels: LabelMap | None, phantom: Phantom) -> 
         raise CalibrationError("a phantom calibration needs at least two rods", code="FEW_RODS")
     # slices are the independent samples: noise within one is correlated over many voxels
     slices = max(samples.by_slice.shape[1], 1)
-    variance = np.zeros(present.size)
-    variance[present] = np.nanvar(samples.by_slice[present], axis=1) / slices
+    variance = variance_of_means(samples.by_slice)
     fit = fit_rods(phantom, samples.hu, variance)
     cupping = rod_cupping(phantom, samples.hu, variance)
     lines = _lines(phantom, samples, fit) + ([] if cupping is None else [cupping_line(cupping)])
     lines += doubt_lines(lines, present)
+    # drift has a gate of its own
+    lines.append(uncertainty_line(fit.coefficients, fit.covariance))
     return Calibration(
         f"phantom-{phantom.fit}",
         phantom.kind,

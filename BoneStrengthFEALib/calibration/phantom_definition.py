@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from BoneStrengthFEALib.calibration.definition_fields import Fields, read_definition
 from BoneStrengthFEALib.errors import InputError
 from BoneStrengthFEALib.volume import Quantity
 
@@ -16,6 +17,13 @@ SCHEMA = "bonestrengthfea-phantom/1"
 KINDS = {"K2HPO4": Quantity.K2HPO4, "CAHA": Quantity.CAHA}
 FITS = ("linear", "mindways")
 SHAPES = ("cylinder", "bar", "insert")
+FIELDS = (
+    "schema", "id", "name", "serial", "certificate_date", "density_kind", "fit", "rod_shape", "rod_diameter_mm",
+    "rod_spacing_mm", "spacing_tolerance", "slab", "source", "unverified", "rods", "row_angle_deg",
+)  # fmt: skip
+LOWEST_MG_CM3 = {Quantity.K2HPO4: -200.0, Quantity.CAHA: -20.0}
+"""Rods of plastic or fat are negative on the scale of K2HPO4 in water (Mindways: -53); hydroxyapatite is added to a
+resin that counts as zero, and a certificate may say a little less."""
 
 
 @dataclass(frozen=True)
@@ -84,20 +92,46 @@ class Phantom:
     row_angle_deg: float = 0.0
 
     def __post_init__(self) -> None:
-        """Check what a fit and a search need."""
-        words = f"phantom {self.id or '(no id)'}"
-        if self.fit not in FITS or self.rod_shape not in SHAPES:
-            raise InputError(f"{words}: fit must be one of {FITS} and rod_shape one of {SHAPES}")
-        if len(self.rods) < 2 or len({rod.name for rod in self.rods}) != len(self.rods):
-            raise InputError(f"{words} needs at least two rods with different names")
-        if len({rod.density_mg_cm3 for rod in self.rods}) < 2:
-            raise InputError(f"{words} needs rods of different density")
-        if self.fit == "mindways" and any(rod.water_mg_cm3 is None for rod in self.rods):
-            raise InputError(f"{words}: each liquid rod needs water_mg_cm3 from its certificate")
-        if min(self.rod_diameter_mm, self.rod_spacing_mm - self.rod_diameter_mm, *self.slab_mm) <= 0:
-            raise InputError(f"{words}: rods need a diameter [mm] and a spacing larger than it")
-        if not 0.0 <= self.spacing_tolerance <= 0.3:
-            raise InputError(f"{words}: spacing_tolerance must lie between 0 and 0.3, got {self.spacing_tolerance}")
+        """Check what fields must be together."""
+        names = [rod.name for rod in self.rods]
+        densities = {rod.density_mg_cm3 for rod in self.rods}
+        length = (len(self.rods) - 1) * self.rod_spacing_mm + self.rod_diameter_mm
+        size = max(length, self.rod_diameter_mm), self.rod_diameter_mm
+        liquid = self.fit == "mindways"
+        _require(len(self.rods) >= 2, "rods", f"{len(self.rods)} rods", "at least two")
+        _require(len(set(names)) == len(names), "rods", f"the names {', '.join(names)}", "a name of its own for each")
+        _require(len(densities) > 1, "rods", "rods of one density", "at least two densities")
+        _require(
+            not liquid or self.kind is Quantity.K2HPO4, "density_kind", self.kind.value, "K2HPO4 with fit mindways"
+        )
+        for rod in self.rods:
+            given = rod.water_mg_cm3 is not None
+            _require(
+                given or not liquid, f"water_mg_cm3 of rod {rod.name}", "none", "the certificate's with fit mindways"
+            )
+            _require(
+                rod.density_mg_cm3 >= LOWEST_MG_CM3[self.kind],
+                f"density_mg_cm3 of rod {rod.name}",
+                f"{rod.density_mg_cm3:g}",
+                f"at least {LOWEST_MG_CM3[self.kind]:g} mg/cm3 of {self.kind.value}",
+            )
+        _require(
+            self.rod_spacing_mm > self.rod_diameter_mm,
+            "rod_spacing_mm",
+            f"{self.rod_spacing_mm:g} mm",
+            f"more than the diameter of {self.rod_diameter_mm:g} mm, or rods overlap",
+        )
+        _require(
+            size[0] <= self.slab_mm[0] and size[1] <= self.slab_mm[1],
+            "slab",
+            f"{self.slab_mm[0]:g} x {self.slab_mm[1]:g} mm",
+            f"at least {size[0]:g} x {size[1]:g} mm, which the rods take",
+        )
+
+
+def _require(right: bool, field: str, found: str, expected: str) -> None:
+    if not right:
+        raise InputError(f"field {field}: found {found}, expected {expected}")
 
 
 def shipped_phantoms() -> tuple[str, ...]:
@@ -136,20 +170,18 @@ def load_phantom(id_or_path: str) -> Phantom:
             f"no phantom {id_or_path!r}; choose one of {', '.join(shipped_phantoms())} or give a JSON file"
         )
     path = Path(id_or_path)
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot read the phantom definition {path.name}: {error}") from error
-    return phantom_from_dict(data)
+    return phantom_from_dict(read_definition(path), path.name)
 
 
-def phantom_from_dict(data: Mapping[str, Any]) -> Phantom:
+def phantom_from_dict(data: Any, where: str = "phantom definition") -> Phantom:
     """Build a phantom from the content of its file.
 
     Parameters
     ----------
     data
         Dictionary of schema SCHEMA.
+    where
+        Name of the file, for the error text.
 
     Returns
     -------
@@ -158,35 +190,39 @@ def phantom_from_dict(data: Mapping[str, Any]) -> Phantom:
     Raises
     ------
     InputError
-        When a field is missing, unknown or impossible.
+        When a field is missing, unknown or impossible: file, field, what was found and what was expected.
     """
-    if not isinstance(data, Mapping) or data.get("schema") != SCHEMA:
-        raise InputError(f"a phantom definition has schema {SCHEMA!r}; start from a shipped one")
+    fields = Fields(data, where, FIELDS)
+    fields.choice("schema", (SCHEMA,))
+    slab = fields.table("slab", ("width_mm", "height_mm"))
+    listed = fields.items("rods", "a list of rods with name and density_mg_cm3")
+    noted = fields.items("unverified", "a list of the names of fields not confirmed in a source")
     try:
-        kind = KINDS[data["density_kind"].upper()]
-        rods = tuple(Rod(r["name"], float(r["density_mg_cm3"]), _optional(r.get("water_mg_cm3"))) for r in data["rods"])
         return Phantom(
-            id=data["id"],
-            name=data["name"],
-            serial=data["serial"],
-            certificate_date=data["certificate_date"],
-            kind=kind,
-            fit=data["fit"],
-            rod_shape=data["rod_shape"],
-            rod_diameter_mm=float(data["rod_diameter_mm"]),
-            rod_spacing_mm=float(data["rod_spacing_mm"]),
-            spacing_tolerance=float(data["spacing_tolerance"]),
-            slab_mm=(float(data["slab"]["width_mm"]), float(data["slab"]["height_mm"])),
-            source=data["source"],
-            unverified=tuple(data["unverified"]),
-            rods=rods,
-            row_angle_deg=float(data.get("row_angle_deg", 0.0)),
+            id=fields.text("id"),
+            name=fields.text("name"),
+            serial=fields.text("serial", filled=False),
+            certificate_date=fields.day("certificate_date"),
+            kind=KINDS[fields.choice("density_kind", tuple(KINDS))],
+            fit=fields.choice("fit", FITS),
+            rod_shape=fields.choice("rod_shape", SHAPES),
+            rod_diameter_mm=fields.number("rod_diameter_mm", (1.0, 200.0), "mm"),
+            rod_spacing_mm=fields.number("rod_spacing_mm", (1.0, 500.0), "mm"),
+            spacing_tolerance=fields.number("spacing_tolerance", (0.0, 0.3)),
+            slab_mm=(slab.number("width_mm", (1.0, 1000.0), "mm"), slab.number("height_mm", (1.0, 1000.0), "mm")),
+            source=fields.text("source"),
+            unverified=tuple(str(name) for name in noted),
+            rods=tuple(_rod(rod, f"{where}, rod {n + 1}") for n, rod in enumerate(listed)),
+            row_angle_deg=fields.number("row_angle_deg", (-90.0, 90.0), "degrees", default=0.0),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"phantom definition: field {error} is missing or of the wrong type") from error
+    except InputError as error:
+        text = str(error)
+        raise InputError(text if text.startswith(where) else f"{where}, {text}") from error
 
 
-def _optional(value: Any) -> float | None:
-    return None if value is None else float(value)
+def _rod(data: Any, where: str) -> Rod:
+    fields = Fields(data, where, ("name", "density_mg_cm3", "water_mg_cm3"))
+    water = None
+    if isinstance(data, Mapping) and data.get("water_mg_cm3") is not None:
+        water = fields.number("water_mg_cm3", (500.0, 2000.0), "mg/cm3")
+    return Rod(fields.text("name"), fields.number("density_mg_cm3", (-500.0, 3200.0), "mg/cm3"), water)

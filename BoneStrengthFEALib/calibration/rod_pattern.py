@@ -14,7 +14,7 @@ import numpy as np
 from scipy import ndimage, signal
 
 from BoneStrengthFEALib.calibration.phantom_definition import Phantom
-from BoneStrengthFEALib.calibration.phantom_fit import MINDWAYS_INTERCEPT_SHIFT
+from BoneStrengthFEALib.calibration.rod_line import HU_AT_ZERO, HU_PER_MG, RodScale, line_through_rods
 from BoneStrengthFEALib.volume import Array, FloatArray
 
 PIXEL_MM = 1.5
@@ -22,12 +22,6 @@ PIXEL_MM = 1.5
 ANGLES_DEG = tuple(range(-12, 13, 2))
 CORE = 0.6
 """Share of the rod's radius that is averaged."""
-HU_PER_MG = (0.9, 2.2)
-"""Slopes a bone calibration can have between 80 and 140 kV."""
-HU_AT_ZERO = (-60.0, 60.0)
-USUAL_ZERO_HU, ZERO_COST = 30.0, 0.25
-"""HU at zero density beyond the first cost so much a HU: evenly spaced rods of which some are out of view fit one rod
-further too, 50 to 100 HU away."""
 POOR_FIT_HU, MARGIN_HU = 3.0, 4.0
 """A whole row with a larger residual gives way to a cut one that costs so much less: its last rod was none."""
 RESIDUAL_HU = 25.0
@@ -180,21 +174,24 @@ def search_row(image: FloatArray, spacing_mm: tuple[float, float], phantom: Phan
     """
     discs = disc_images(image, spacing_mm, phantom)
     whole, *cut = (present for present in _subsets(len(phantom.rods)))
-    best = _best_row(discs, phantom, whole)
+    likely = _likely(discs, phantom)
+    best = _best_row(discs, likely, phantom, whole)
     if best is not None and best.residual <= POOR_FIT_HU:
         return best
     for present in cut:
-        row = _best_row(discs, phantom, present)
+        row = _best_row(discs, likely, phantom, present)
         margin = 0.0 if best is None or not all(best.present) else MARGIN_HU
         if row is not None and (best is None or row.cost < best.cost - margin):
             best = row
     return best
 
 
-def _best_row(discs: DiscImages, phantom: Phantom, present: tuple[bool, ...]) -> RodRow | None:
+def _best_row(discs: DiscImages, likely: list[Array], phantom: Phantom, present: tuple[bool, ...]) -> RodRow | None:
     rows = [
-        _best_place(discs, phantom, (spacing, phantom.row_angle_deg + angle, reverse), present)
+        _best_place(discs, likely, phantom, (spacing, base + angle, reverse), np.array(present))
         for spacing in _spacings(phantom)
+        # rows may be stored front to back or back to front, which turns an oblique row the other way
+        for base in {phantom.row_angle_deg, -phantom.row_angle_deg}
         for angle in ANGLES_DEG
         for reverse in (False, True)
     ]
@@ -207,83 +204,74 @@ def _spacings(phantom: Phantom) -> FloatArray:
 
 
 def _subsets(count: int) -> Iterator[tuple[bool, ...]]:
-    """All rods, then rows that lose up to two rods at one end, never fewer than three."""
+    """All rods, then rows that lose one or two rods at one end or one at each, never fewer than three."""
     yield (True,) * count
     for lost in (1, 2):
         if count - lost >= 3:
             yield (False,) * lost + (True,) * (count - lost)
             yield (True,) * (count - lost) + (False,) * lost
+    if count >= 5:
+        yield (False, *(True,) * (count - 2), False)
 
 
 def _best_place(
-    discs: DiscImages, phantom: Phantom, geometry: tuple[float, float, bool], present: tuple[bool, ...]
+    discs: DiscImages, likely: list[Array], phantom: Phantom, geometry: tuple[float, float, bool], present: Array
 ) -> RodRow | None:
     offsets = row_offsets(len(present), *geometry)
     used = np.flatnonzero(present)
     steps = np.rint((offsets - offsets[used[0]]) / PIXEL_MM).astype(int)
-    hu = np.stack([_shifted(discs.mean, steps[n]) for n in used])
-    sd = np.stack([_shifted(discs.sd, steps[n]) for n in used])
-    cost, residual = _cost(hu, sd, phantom, used)
-    for n in np.flatnonzero(~np.array(present)):
+    # places of the first rod in view for which all rods in view lie in the image
+    low = -steps[used].min(axis=0)
+    high = np.array(discs.mean.shape) - steps[used].max(axis=0)
+    if (high <= low).any():
+        return None
+    places = np.argwhere(np.logical_and.reduce([likely[n][_window(steps[n], low, high)] for n in used])) + low
+    for n in np.flatnonzero(~present):
         # a rod may be missing only where the image ends
-        cost[~np.isnan(_shifted(discs.mean, steps[n]))] = np.inf
-    at = np.unravel_index(int(np.argmin(cost)), cost.shape)
+        places = places[~_seen(discs.mean, places + steps[n])]
+    if not places.size:
+        return None
+    cost, residual = _cost(discs, phantom, used, [places + steps[n] for n in used])
+    at = int(np.argmin(cost))
     if not np.isfinite(cost[at]):
         return None
-    centre = np.array(at) * PIXEL_MM - offsets[used[0]]
+    centre = places[at] * PIXEL_MM - offsets[used[0]]
     spacing, angle, reverse = geometry
-    place = float(centre[0]), float(centre[1])
-    return RodRow(place, angle, float(spacing), reverse, present, float(cost[at]), float(residual[at]))
+    row = float(centre[0]), float(centre[1])
+    return RodRow(row, angle, float(spacing), reverse, tuple(present.tolist()), float(cost[at]), float(residual[at]))
 
 
-def _cost(hu: FloatArray, sd: FloatArray, phantom: Phantom, used: Array) -> tuple[FloatArray, FloatArray]:
+def _window(step: Array, low: Array, high: Array) -> tuple[slice, slice]:
+    (r, c), (top, left), (bottom, right) = step, low, high
+    return slice(top + r, bottom + r), slice(left + c, right + c)
+
+
+def _seen(mean: FloatArray, places: Array) -> Array:
+    """Which places lie in the image."""
+    inside: Array = np.asarray(((places >= 0) & (places < mean.shape)).all(axis=1))
+    inside[inside] = ~np.isnan(mean[tuple(places[inside].T)])
+    return np.asarray(inside)
+
+
+def _likely(discs: DiscImages, phantom: Phantom) -> list[Array]:
+    """Per rod, where its core may lie: even inside, and within the HU that a possible line and residual leave it."""
+    scale = RodScale.of(phantom, np.arange(len(phantom.rods)))
+    slack = RESIDUAL_HU * np.sqrt(len(phantom.rods))
+    even = discs.sd < DISC_SD_HU
+    found = []
+    for rod, water in zip(phantom.rods, scale.water, strict=True):
+        ends = [slope * rod.density_mg_cm3 + water - scale.shift for slope in HU_PER_MG]
+        low, high = min(ends) + HU_AT_ZERO[0] - slack, max(ends) + HU_AT_ZERO[1] + slack
+        found.append(even & (discs.mean > low) & (discs.mean < high))
+    return found
+
+
+def _cost(discs: DiscImages, phantom: Phantom, used: Array, places: list[Array]) -> tuple[FloatArray, FloatArray]:
     """Residual over the rods plus the worst inhomogeneity, infinite where it is no phantom; and that residual."""
-    present = np.zeros(len(phantom.rods), dtype=bool)
-    present[used] = True
-    residual, fits = line_through_rods(np.moveaxis(hu, 0, -1), phantom, present)
-    worst = sd.max(axis=0)
-    with np.errstate(invalid="ignore"):
-        good = fits & (residual < RESIDUAL_HU) & (worst < DISC_SD_HU)
+    rods = [tuple(rod.T) for rod in places]
+    hu = np.stack([discs.mean[rod] for rod in rods], axis=-1)
+    present = np.isin(np.arange(len(phantom.rods)), used)
+    residual, fits = line_through_rods(hu, phantom, present)
+    worst = np.max([discs.sd[rod] for rod in rods], axis=0)
+    good = fits & (residual < RESIDUAL_HU) & (worst < DISC_SD_HU)
     return np.where(good, residual + worst, np.inf), residual
-
-
-def line_through_rods(hu: FloatArray, phantom: Phantom, present: Array) -> tuple[FloatArray, Array]:
-    """Fit the phantom's line through rods at many places.
-
-    Parameters
-    ----------
-    hu
-        (..., m) mean HU of the rods that are present, in the definition's order.
-    phantom
-        Definition.
-    present
-        (n,) bool, which rods these are.
-
-    Returns
-    -------
-    (...) residual [HU], raised where HU at zero density are unusual, and (...) whether slope and they are possible.
-    """
-    rods = [rod for rod, there in zip(phantom.rods, present, strict=True) if there]
-    density = np.array([rod.density_mg_cm3 for rod in rods])
-    liquid = phantom.fit == "mindways"
-    y = hu - np.array([rod.water_mg_cm3 or 0.0 for rod in rods]) if liquid else hu
-    x = density - density.mean()
-    slope = y @ x / (x @ x)
-    zero = y.mean(axis=-1) - slope * density.mean() + (MINDWAYS_INTERCEPT_SHIFT if liquid else 0.0)
-    residual = np.sqrt(((y - y.mean(axis=-1, keepdims=True) - slope[..., None] * x) ** 2).mean(axis=-1))
-    residual = residual + ZERO_COST * np.maximum(np.abs(zero) - USUAL_ZERO_HU, 0.0)
-    with np.errstate(invalid="ignore"):
-        fits = (slope > HU_PER_MG[0]) & (slope < HU_PER_MG[1]) & (zero > HU_AT_ZERO[0]) & (zero < HU_AT_ZERO[1])
-    return np.asarray(residual), np.asarray(fits)
-
-
-def _shifted(image: FloatArray, step: Array) -> FloatArray:
-    """The image read at pixel + step; NaN beyond its border."""
-    out = np.full(image.shape, np.nan)
-    (r, c), (rows, columns) = step, image.shape
-    if abs(r) >= rows or abs(c) >= columns:
-        return out
-    target = slice(max(0, -r), rows - max(0, r)), slice(max(0, -c), columns - max(0, c))
-    source = slice(max(0, r), rows - max(0, -r)), slice(max(0, c), columns - max(0, -c))
-    out[target] = image[source]
-    return out

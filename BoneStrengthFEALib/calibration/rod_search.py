@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from BoneStrengthFEALib.calibration.axial_stack import AxialStack, axial_stack
 from BoneStrengthFEALib.calibration.phantom_definition import Phantom
+from BoneStrengthFEALib.calibration.rod_line import line_through_rods as through
 from BoneStrengthFEALib.calibration.rod_pattern import (
     CORE,
     DISC_SD_HU,
@@ -20,7 +21,7 @@ from BoneStrengthFEALib.calibration.rod_pattern import (
     row_offsets,
     search_row,
 )
-from BoneStrengthFEALib.calibration.rod_pattern import line_through_rods as through
+from BoneStrengthFEALib.calibration.rod_refine import refine_row
 from BoneStrengthFEALib.errors import CalibrationError
 from BoneStrengthFEALib.volume import Array, FloatArray, Volume
 
@@ -30,6 +31,7 @@ PROBES = 5
 FOLLOW_MM = 4.0
 FOLLOW_STEP_MM = 0.5
 NEAR_BEST_HU = 3.0
+REFINED_SLABS = 12
 FEWEST_SLICES = 3
 END_HU = 20.0
 """A slice in which a rod is farther than this from its median is at the phantom's end."""
@@ -98,6 +100,9 @@ def find_rods(ct: Volume, phantom: Phantom) -> FoundRods:
     start, row = _first(stack, slabs, phantom)
     followed = _follow(stack, slabs, start, row, phantom)
     places = _straight(stack, followed)
+    few = sorted(followed)[:: max(1, len(followed) // REFINED_SLABS)]
+    row, move = refine_row(stack, {slabs[n]: places[0] + places[1] * n for n in few}, row, phantom)
+    places = np.stack((places[0] + move, places[1]))
     every = np.concatenate([np.arange(*slabs[n]) for n in sorted(followed)])
     used = every[_inside(_sampled(stack, every, places, row, phantom).hu_by_slice)]
     if used.size < FEWEST_SLICES:

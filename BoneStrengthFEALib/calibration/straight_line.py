@@ -41,12 +41,12 @@ def fit_line(x: FloatArray, y: FloatArray, y_variance: FloatArray | None = None)
     x, y
         (n,) points, n >= 2.
     y_variance
-        (n,) variance of each y from sampling; added to the variance that the residuals show.
+        (n,) variance of each y that is known, from sampling.
 
     Returns
     -------
-    The line. Its covariance is H (s2 I + diag(y_variance)) H^T with H = (X^T X)^-1 X^T and s2 the residual variance
-    on n - 2 degrees of freedom (zero for n = 2).
+    The line. Its covariance is H (s2 I + diag(y_variance)) H^T with H = (X^T X)^-1 X^T and s2 the variance on n - 2
+    degrees of freedom that the residuals show beyond what y_variance leads to expect (zero for n = 2).
 
     Raises
     ------
@@ -60,8 +60,10 @@ def fit_line(x: FloatArray, y: FloatArray, y_variance: FloatArray | None = None)
     hat = np.linalg.pinv(design)
     intercept, slope = hat @ y
     residuals = y - design @ (intercept, slope)
-    scatter = float(residuals @ residuals) / (len(x) - 2) if len(x) > 2 else 0.0
-    variance = scatter + (np.zeros_like(x) if y_variance is None else np.asarray(y_variance, dtype=np.float64))
+    known = np.zeros_like(x) if y_variance is None else np.asarray(y_variance, dtype=np.float64)
+    expected = float((1.0 - np.einsum("ij,ji->i", design, hat)) @ known)
+    scatter = max(float(residuals @ residuals) - expected, 0.0) / (len(x) - 2) if len(x) > 2 else 0.0
+    variance = scatter + known
     total = float(((y - y.mean()) ** 2).sum())
     r_squared = 1.0 - float(residuals @ residuals) / total if total > 0 else 0.0
     return Line(float(intercept), float(slope), (hat * variance) @ hat.T, r_squared, residuals)

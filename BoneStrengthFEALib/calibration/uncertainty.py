@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from BoneStrengthFEALib.bounding_box import bounding_box
 from BoneStrengthFEALib.calibration.record import Calibration
 from BoneStrengthFEALib.volume import Array, FloatArray, Volume
 
-CORRELATION_LAGS = 5
-"""Farthest neighbours whose correlated noise is counted [voxels]."""
+NOISE_MM = 3.0
+"""Distance at which the noise of clinical CT is no longer correlated."""
+FEWEST_PAIRS = 30
+NORMAL_MEDIAN = 1.4826
+"""Standard deviation of normal values over the median of their absolute values."""
 
 
 def hu_of_density(calibration: Calibration, density: FloatArray) -> FloatArray:
@@ -98,49 +103,84 @@ def changed(calibration: Calibration, density: Volume, change: FloatArray) -> Vo
     return density.with_array(other.astype(density.array.dtype))
 
 
-def noise_of_mean(values: Array, mask: Array) -> float:
-    """Uncertainty of a mean that comes from voxel-to-voxel scatter.
+@dataclass(frozen=True)
+class ImageNoise:
+    """Noise of an image as far as means over many voxels go.
 
     Parameters
     ----------
-    values
-        (K, J, I) densities.
-    mask
-        (K, J, I) booleans of the region.
+    variance
+        Of one voxel.
+    together
+        Voxels that count as one: noise of neighbours is correlated.
+    """
+
+    variance: float
+    together: float
+
+    def of_mean(self, voxels: int) -> float:
+        """Standard uncertainty of a mean.
+
+        Parameters
+        ----------
+        voxels
+            Number of voxels.
+
+        Returns
+        -------
+        In the unit of the image.
+        """
+        return float(np.sqrt(self.variance * min(self.together, voxels) / max(voxels, 1)))
+
+
+def image_noise(density: Volume, region: Array) -> ImageNoise:
+    """Measure the noise in a region by how neighbours differ, so that what changes slowly is no noise.
+
+    Parameters
+    ----------
+    density
+        (K, J, I) volume.
+    region
+        (K, J, I) booleans of a part without edges, for example trabecular bone.
 
     Returns
     -------
-    Standard uncertainty in the unit of values. Voxels are correlated: along each axis the variance of the mean grows
-    by 1 + 2 sum of r(l), with r(l) the correlation l voxels apart, up to the first l where it vanishes (at most
-    CORRELATION_LAGS). The scatter includes bone texture, so this is an upper bound for noise alone.
+    The noise. With g(l) the semivariance of voxels l apart along an axis, from the median of the deviations of their
+    differences (edges and slopes do not move it), the variance is the mean of g at NOISE_MM, where the correlation is
+    taken as zero, and 1 + 2 sum of (1 - g(l) / variance) voxels count as one along that axis. Texture finer than
+    NOISE_MM is included.
     """
-    region = np.asarray(values[mask], dtype=np.float64)
-    if region.size < 2:
-        return 0.0
-    box = bounding_box(mask)
-    mask = mask[box]
-    deviation = np.where(mask, values[box] - region.mean(), 0.0)
-    variance = float(region.var())
+    if region.sum() < 2:
+        return ImageNoise(0.0, 1.0)
+    box = bounding_box(region)
+    values, inside = np.asarray(density.array[box], dtype=np.float64), region[box]
+    curves = [_semivariances(values, inside, axis, h) for axis, h in enumerate(density.spacing_mm[::-1])]
+    known = [curve for curve in curves if curve.size]
+    if not known:
+        return ImageNoise(float(values[inside].var()), 1.0)
+    variance = float(np.mean([curve[-1] for curve in known]))
     if variance == 0.0:
-        return 0.0
-    inflation = float(np.prod([_inflation(deviation, mask, axis) for axis in range(3)]))
-    return float(np.sqrt(variance * min(inflation, region.size) / region.size))
+        return ImageNoise(0.0, 1.0)
+    shared = [np.clip(1.0 - curve[:-1] / variance, 0.0, 1.0).sum() for curve in known]
+    return ImageNoise(variance, float(np.prod(1.0 + 2.0 * np.array(shared))))
 
 
-def _inflation(deviation: FloatArray, mask: Array, axis: int) -> float:
-    values, inside = np.moveaxis(deviation, axis, 0), np.moveaxis(mask, axis, 0)
-    variance = float((deviation[mask] ** 2).mean())
-    total = 1.0
-    for lag in range(1, min(CORRELATION_LAGS + 1, values.shape[0])):
+def _semivariances(values: FloatArray, inside: Array, axis: int, spacing_mm: float) -> FloatArray:
+    """At 1, 2, ... voxels up to the one nearest to NOISE_MM, as far as there are pairs."""
+    values, inside = np.moveaxis(values, axis, 0), np.moveaxis(inside, axis, 0)
+    found = []
+    for lag in range(1, max(1, round(NOISE_MM / spacing_mm)) + 1):
         pairs = inside[lag:] & inside[:-lag]
-        r = float((values[lag:] * values[:-lag])[pairs].mean()) / variance if pairs.any() else 0.0
-        if r <= 0.0:
+        if pairs.sum() < FEWEST_PAIRS:
             break
-        total += 2.0 * r
-    return total
+        change = (values[lag:] - values[:-lag])[pairs]
+        # the median change is that of a slope
+        middle = float(np.median(np.abs(change - np.median(change))))
+        found.append(0.5 * (NORMAL_MEDIAN * middle) ** 2)
+    return np.array(found)
 
 
-def mean_uncertainty(calibration: Calibration, values: Array, mask: Array) -> float | None:
+def mean_uncertainty(calibration: Calibration, values: FloatArray, noise: ImageNoise) -> float | None:
     """Combined standard uncertainty of a region's mean density.
 
     Parameters
@@ -148,13 +188,13 @@ def mean_uncertainty(calibration: Calibration, values: Array, mask: Array) -> fl
     calibration
         Calibration the values come from.
     values
-        (K, J, I) densities [mg/cm3].
-    mask
-        (K, J, I) booleans.
+        (n,) densities of the region [mg/cm3].
+    noise
+        Noise of the density.
 
     Returns
     -------
     [mg/cm3], or None when the calibration's covariance is unknown.
     """
-    systematic = calibration_uncertainty_of_mean(calibration, values[mask])
-    return None if systematic is None else float(np.hypot(systematic, noise_of_mean(values, mask)))
+    systematic = calibration_uncertainty_of_mean(calibration, values)
+    return None if systematic is None else float(np.hypot(systematic, noise.of_mean(len(values))))
