@@ -85,6 +85,10 @@ def _values(image: Array, bone: Array) -> dict[str, float]:
     return found
 
 
+def _mean(values: Array) -> float:
+    return float(values.mean(dtype=np.float64)) if values.size else np.nan
+
+
 def _spread(section: Volume, bone: Array, calibration: Calibration) -> dict[str, float] | None:
     """Standard uncertainties from the calibration, None when its covariance is unknown: measured anew, both ways."""
     if calibration.covariance is None:
