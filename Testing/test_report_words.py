@@ -133,3 +133,29 @@ def test_options_survive_the_disk(tmp_path: Path) -> None:
     prior = read_options(tmp_path).prior
     assert prior is not None
     assert prior.values == exam_of(results).values
+
+
+def test_patterns_carry_numbers_and_translate_their_parts() -> None:
+    german = words_of("de")
+    assert german.text("L1: 31 voxels of the vertebral body on the edge of the image") == (
+        "L1: 31 Voxel des Wirbelkörpers am Bildrand"
+    )
+    assert german.text("missing: a bone strength") == "fehlt: eine Festigkeit"
+    assert german.text("muscle 26 HU (68 voxels, found in the image)") == "Muskel 26 HU (68 Voxel, im Bild gefunden)"
+    assert german.text("a text that nobody has translated") == "a text that nobody has translated"
+    for pattern, words in german.patterns:
+        places = {int(place) for place in re.findall(r"\\(\d)", words)}
+        assert places <= set(range(1, pattern.groups + 1)), pattern.pattern
+
+
+def test_bones_of_a_german_report_are_german_and_still_compared(tmp_path: Path) -> None:
+    results = made_up_results(tmp_path)
+    first = dataclasses.replace(results.sites[0], name="right femur")
+    results = dataclasses.replace(results, sites=(first, *results.sites[1:]))
+    html = write_html(results, tmp_path, ReportOptions("de", exam_of(results))).read_text(encoding="utf-8")
+    assert "rechtes Femur" in html
+    assert "right femur" not in html
+    assert "innerhalb der Unsicherheit" in html
+    assert (
+        "rechtes Femur" in bundle(results, b"%PDF", options=ReportOptions("de"))["entry"][-1]["resource"]["conclusion"]
+    )

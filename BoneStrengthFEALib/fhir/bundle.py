@@ -18,6 +18,7 @@ from BoneStrengthFEALib.measure import Measure
 from BoneStrengthFEALib.measure_codes import SCHEME, short_code
 from BoneStrengthFEALib.report import words
 from BoneStrengthFEALib.report.comparison import summary
+from BoneStrengthFEALib.report.named import named
 from BoneStrengthFEALib.report.options import PLAIN, ReportOptions
 from BoneStrengthFEALib.report.sentences import conclusion
 from BoneStrengthFEALib.results import DISCLAIMER, RiskLine, SiteResult, StudyResults
@@ -103,14 +104,15 @@ def bundle(
         shared["derivedFrom"] = [{"reference": refs["study"]}]
     observations = [_observation(results, site, item, shared) for site in _sites(results) for item in _items(site)]
     entries = [("patient", patient), ("device", device), *([("study", study)] if study else [])]
-    named = [(f"observation-{n}", resource) for n, resource in enumerate(o for o in observations if o)]
-    report = _report(results, pdf, status, refs, [_urn(key, name) for name, _ in named])
+    numbers = [(f"observation-{n}", resource) for n, resource in enumerate(o for o in observations if o)]
+    report = _report(results, pdf, status, refs, [_urn(key, name) for name, _ in numbers])
     say = words.words_of(options.language)
-    report["conclusion"] = conclusion(results, say, summary(results, options.prior, say))
+    told, asked = named(results, options, say)
+    report["conclusion"] = conclusion(told, say, summary(told, asked.prior, say))
     report["presentedForm"][0]["language"] = options.language
     if study:
         report["imagingStudy"] = [{"reference": refs["study"]}]
-    every = [*entries, *named, ("report", report)]
+    every = [*entries, *numbers, ("report", report)]
     return {
         "resourceType": "Bundle",
         "type": "transaction",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from BoneStrengthFEALib.report.expert_pages import expert_pages
 from BoneStrengthFEALib.report.first_page import first_page
+from BoneStrengthFEALib.report.named import named
 from BoneStrengthFEALib.report.options import PLAIN, ReportOptions
 from BoneStrengthFEALib.report.view import View
 from BoneStrengthFEALib.report.words import moment, person_name, words_of
@@ -25,6 +26,7 @@ def build(results: StudyResults, options: ReportOptions = PLAIN) -> View:
     The report, the same for every renderer.
     """
     say = words_of(options.language)
+    results, options = named(results, options, say)
     made = results.provenance
     settings = made.get("settings_sha256", "")[:12]
     exam, person = results.acquisition, results.acquisition.subject

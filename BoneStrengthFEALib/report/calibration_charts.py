@@ -58,7 +58,7 @@ def calibration_chart(calibration: Calibration, say: Words) -> Drawing:
         # each name above the one before, so that none covers another
         last = min(y + 2.0, last - SMALL)
         near = x < WIDTH - 70
-        shapes.append(Label(x + 5 if near else x - 5, last, sample(point.name), "start" if near else "end"))
+        shapes.append(Label(x + 5 if near else x - 5, last, sample(point.name, say), "start" if near else "end"))
     return Drawing(WIDTH, HEIGHT, tuple(shapes), say("chart_calibration"))
 
 
@@ -161,10 +161,10 @@ def histogram(point: CalibrationPoint, say: Words) -> Drawing:
     mean = float(2 + (point.hu_mean - edges[0]) / np.ptp(edges) * (width - 4))
     shapes.append(Path(((2.0, base), (width - 2, base)), AXIS))
     shapes.append(Path(((mean, top), (mean, base)), MARK, width=0.9))
-    shapes.append(Label(2, 7, f"{sample(point.name)}: {point.hu_mean:.0f} HU, SD {point.hu_sd:.0f}", bold=True))
+    shapes.append(Label(2, 7, f"{sample(point.name, say)}: {point.hu_mean:.0f} HU, SD {point.hu_sd:.0f}", bold=True))
     shapes.append(Label(2, height - 3, f"{edges[0]:g}"))
     shapes.append(Label(width - 2, height - 3, f"{edges[-1]:g} HU", "end"))
-    return Drawing(width, height, tuple(shapes), say("chart_histogram", name=sample(point.name)))
+    return Drawing(width, height, tuple(shapes), say("chart_histogram", name=sample(point.name, say)))
 
 
 def rods_along_table(points: Sequence[CalibrationPoint], say: Words) -> Drawing:
@@ -200,5 +200,5 @@ def rods_along_table(points: Sequence[CalibrationPoint], say: Words) -> Drawing:
         colour = COLOURS[n % len(COLOURS)]
         path = [(left + wide * k / max(slices - 1, 1), middle - tall / 2 * series[k] / reach) for k in known]
         shapes.append(polyline(path, colour, 0.9))
-        shapes.append(Label(left + wide + 6, top + 6 + 8.5 * n, sample(point.name), "start", SMALL, colour))
+        shapes.append(Label(left + wide + 6, top + 6 + 8.5 * n, sample(point.name, say), "start", SMALL, colour))
     return Drawing(width, height, tuple(shapes), say("chart_rods"))

@@ -202,16 +202,18 @@ def threshold_bar(value: float, row: CutOff, title: str, say: Words) -> Drawing:
     return Drawing(WIDTH, 48, tuple(shapes), f"{title}: {say('chart_classes')}")
 
 
-def sample(name: str) -> str:
+def sample(name: str, say: Words) -> str:
     """Name of a calibration sample for people.
 
     Parameters
     ----------
     name
         As in the calibration.
+    say
+        Words.
 
     Returns
     -------
     Words.
     """
-    return name.replace("_", " ")
+    return say.text(name.replace("_", " "))

@@ -61,7 +61,7 @@ def merged_rows(
         (
             say(f"outcome_{outcome.value}"),
             check_name(check, say),
-            unit_words(_found(found, [name for name, _ in reports])),
+            unit_words(_found([(name, say.text(words)) for name, words in found], [name for name, _ in reports])),
             unit_words(say.text(expected)),
             unit_words(say.text(action)),
         )

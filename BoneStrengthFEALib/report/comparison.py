@@ -13,6 +13,8 @@ from BoneStrengthFEALib.results import SiteResult, StudyResults
 
 COVERAGE = 1.96
 """Two-sided 95 % of a normal deviate; for equal uncertainties the limit is the familiar 2.77 u."""
+SHOWN_DIGITS = 12
+"""Digits of a hash that are written."""
 MODEL_SETTINGS = ("setting model.", "setting nonlinear.")
 """Settings that change a strength and leave a density as it is."""
 
@@ -146,11 +148,24 @@ def summary(now: StudyResults, before: PriorExam | None, say: Words) -> str:
     different = differences(now, before)
     if not different:
         return say("prior_same", date=day)
+    alike: dict[tuple[str, str, str], list[str]] = {}
+    for name, new, old in different:
+        bone = _bone_of(name)
+        alike.setdefault((name[len(bone) :].strip(), _short(name, new), _short(name, old)), []).append(bone)
     named = "; ".join(
-        say("difference", name=fact_name(name, say), new=new or say("unknown"), old=old or say("unknown"))
-        for name, new, old in different
+        say(
+            "difference",
+            name=f"{', '.join(bones)} {fact_name(fact, say)}".strip(),
+            new=new or say("unknown"),
+            old=old or say("unknown"),
+        )
+        for (fact, new, old), bones in alike.items()
     )
     return say("prior_different", date=day, differences=named)
+
+
+def _short(name: str, text: str) -> str:
+    return text[:SHOWN_DIGITS] if name.endswith("sha256") else text
 
 
 def fact_name(name: str, say: Words) -> str:

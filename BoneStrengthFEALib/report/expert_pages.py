@@ -10,7 +10,7 @@ from BoneStrengthFEALib.report.calibration_charts import calibration_chart, evid
 from BoneStrengthFEALib.report.change_tables import all_changes
 from BoneStrengthFEALib.report.charts import curve_chart, sample, sweep_chart
 from BoneStrengthFEALib.report.check_rows import merged_rows, reports_of
-from BoneStrengthFEALib.report.first_page import BONES_SHOWN, PICTURES_IN_ROW, pictures_of
+from BoneStrengthFEALib.report.first_page import PICTURES_IN_ROW, bones_shown, pictures_of
 from BoneStrengthFEALib.report.model_table import cited, model_section
 from BoneStrengthFEALib.report.options import ReportOptions
 from BoneStrengthFEALib.report.sentences import criterion_name, references
@@ -49,7 +49,8 @@ def expert_pages(results: StudyResults, options: ReportOptions, say: Words) -> l
     """
     sources = {source: n for n, source in enumerate(references(results), 1)}
     sections = [*_numbers(results.sites, sources, say), *all_changes(results, options, say)]
-    sections += _pictures(results.sites, say) + [section for site in results.sites for section in _bone(site, say)]
+    sections += _pictures(results.sites, bones_shown(options), say)
+    sections += [section for site in results.sites for section in _bone(site, say)]
     sections += (
         model_section(results.sites, sources, say) + _calibration(results, sources, say) + _service(results, say)
     )
@@ -83,9 +84,9 @@ def _provenance(results: StudyResults, say: Words) -> tuple[tuple[str, str], ...
     return tuple((name.replace("_", " "), text) for name, text in made.items())
 
 
-def _pictures(sites: Sequence[SiteResult], say: Words) -> list[Section]:
+def _pictures(sites: Sequence[SiteResult], shown: int, say: Words) -> list[Section]:
     """Pictures that page 1 had no room for."""
-    rest = [pictures_of(site, say)[PICTURES_IN_ROW if n < BONES_SHOWN else 0 :] for n, site in enumerate(sites)]
+    rest = [pictures_of(site, say)[PICTURES_IN_ROW if n < shown else 0 :] for n, site in enumerate(sites)]
     items = tuple(picture for pictures in rest for picture in pictures)
     return [Section(say("models_pictures"), (Pictures(items, PICTURES_IN_ROW),))] if items else []
 
@@ -195,7 +196,7 @@ def _calibration(results: StudyResults, sources: Mapping[str, int], say: Words) 
     equation = " ".join(f"{term[0]} {term[1:]}" for term in terms).removeprefix("+ ")
     rows = tuple(
         (
-            sample(p.name),
+            sample(p.name, say),
             f"{p.hu_mean:.1f} ± {p.hu_sd:.1f}",
             f"{p.voxels:,}",
             f"{p.reference:.5g}",
@@ -231,13 +232,17 @@ def _service(results: StudyResults, say: Words) -> list[Section]:
     if not rows:
         return []
     texts = tuple(
-        (code, say.text(what), say.text(state), moment(utc), unit_words(evidence_))
+        (say.text(code), say.text(what), say.text(state), moment(utc), unit_words(_each(evidence_, say)))
         for code, what, state, utc, evidence_ in rows
     )
     keys = ("part", "service_what", "state", "time_utc", "evidence")
     kinds = tuple("pass" if row[2] == "done" else "warn" if row[2] else "" for row in rows)
     table = Table(tuple(say(key) for key in keys), texts, (1.4, 4, 1.6, 3, 8), kinds, True)
     return [Section(say("service"), (table, Paragraph(say.text(NOTE), "fine")))]
+
+
+def _each(evidence: str, say: Words) -> str:
+    return "; ".join(say.text(part) for part in evidence.split("; "))
 
 
 def _references(sources: Mapping[str, int], say: Words) -> list[Section]:

@@ -44,13 +44,31 @@ def first_page(results: StudyResults, options: ReportOptions, say: Words) -> lis
     if refused:
         result += [Paragraph(sentence) for sentence in refusals(results, say)]
     result += summary_table(results, say)
-    shown = [picture for site in results.sites[:BONES_SHOWN] for picture in pictures_of(site, say)[:PICTURES_IN_ROW]]
+    bones = results.sites[: bones_shown(options)]
+    shown = [picture for site in bones for picture in pictures_of(site, say)[:PICTURES_IN_ROW]]
     bars = limit_bars(results, say)
     in_row = LARGE_IN_ROW if len(results.sites) == 1 and not bars else PICTURES_IN_ROW
     pictures = [Pictures(tuple(shown), in_row)] if shown else []
     sections = [Section("", (_status(options, say), Facts(_facts(results, say)), *result, *bars, *pictures))]
+    sections += [Section("", (Paragraph(say("caveat"), "caveat"),))]
     sections += main_changes(results, options, say) + _attention(results, say)
-    return [*sections, Section("", (Paragraph(say("caveat"), "caveat"), *limit_notes(results, say)))]
+    notes = limit_notes(results, say)
+    return [*sections, Section("", tuple(notes))] if notes else sections
+
+
+def bones_shown(options: ReportOptions) -> int:
+    """Bones whose pictures stand on page 1; a comparison with a prior examination needs the room of one.
+
+    Parameters
+    ----------
+    options
+        Options.
+
+    Returns
+    -------
+    Number.
+    """
+    return BONES_SHOWN if options.prior is None else BONES_SHOWN - 1
 
 
 def pictures_of(site: SiteResult, say: Words) -> list[Picture]:

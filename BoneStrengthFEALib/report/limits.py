@@ -85,12 +85,12 @@ def _density_bars(results: StudyResults, say: Words) -> list[Drawing]:
         scores = [m for m in site.bmd if m.id in T_SCORES and m.classification]
         if scores:
             lowest = min(scores, key=lambda m: m.value)
-            bars.append(_bar(_of(site, lowest), "hip T-score", lowest.value, cut_off("hip T-score", ""), say))
+            bars.append(_bar(_of(site, lowest, say), "hip T-score", lowest.value, cut_off("hip T-score", ""), say))
     return bars
 
 
-def _of(site: SiteResult, measure: Measure) -> str:
-    return f"{site.name}, {measure.label.split(' T-score')[0].lower()}"
+def _of(site: SiteResult, measure: Measure, say: Words) -> str:
+    return f"{site.name}, {say.text(measure.label.split(' T-score')[0])}"
 
 
 def _note(line: RiskLine, results: StudyResults, say: Words) -> str:

@@ -37,11 +37,11 @@ def model_section(sites: Sequence[SiteResult], sources: Mapping[str, int], say: 
         Table(
             tuple(say(key) for key in keys),
             rows,
-            (2, 2.9, 4, 1.5, 1.7, 1.8, 2.1, 3.6, 2.1, 1.9),
+            (2, 2.9, 4.4, 1.5, 1.7, 1.8, 2.1, 3.2, 2.1, 1.9),
             dense=True,
         )
     ]
-    notes = [_equation(model.law, say) for _, model in models] + [_title(model.load_case) for _, model in models]
+    notes = [_equation(model.law, say) for _, model in models] + [_title(model.load_case, say) for _, model in models]
     return [Section(say("model"), (*blocks, *(Paragraph(text, "fine") for text in dict.fromkeys(notes) if text)))]
 
 
@@ -78,10 +78,10 @@ def _row(name: str, m: ModelRecord, sources: Mapping[str, int], say: Words) -> t
     )
 
 
-def _title(identifier: str) -> str:
+def _title(identifier: str, say: Words) -> str:
     # results of another version may name a case this one does not have
     known = LOAD_CASES.get(identifier)
-    return f"{identifier}: {known.title}" if known else ""
+    return f"{identifier}: {say.text(known.title)}" if known else ""
 
 
 def _equation(identifier: str, say: Words) -> str:

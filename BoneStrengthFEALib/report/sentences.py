@@ -89,7 +89,7 @@ def refusals(results: StudyResults, say: Words) -> list[str]:
     whole = [(say("examination"), results.quality)] if results.quality.refused else []
     reports = [*whole, *((site.name, site.quality) for site in results.sites)]
     return [
-        say("refused_because", bone=bone, check=check_name(line.check, say), found=line.found)
+        say("refused_because", bone=bone, check=check_name(line.check, say), found=say.text(line.found))
         for bone, report in reports
         for line in report.refused
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,8 @@ from BoneStrengthFEALib.measure import Measure
 
 FOLDER = Path(__file__).parent / "languages"
 ENGLISH = "en"
+GROUP = re.compile(r"\\(\d)")
+"""Place of a group in the words of a pattern."""
 SCALE_BY_UNIT = {"N": -1, "N/mm": -1, "mg/cm3": 0, "g/cm2": 3, "cm3": 1, "mm2": 1, "mm": 1, "mg": 0, "g": 2, "1": 2}
 """Decimals by unit; -1 rounds to tens, the resolution the cut-offs' source reports in."""
 
@@ -30,11 +33,14 @@ class Words:
         Key to the report's own words, with {fields}.
     texts
         English words that other parts of the library produce (labels, classes, checks) to the language's.
+    patterns
+        Pairs of a regular expression of such words and the language's words, with groups that are translated too.
     """
 
     language: str
     phrases: Mapping[str, str]
     texts: Mapping[str, str] = field(default_factory=dict)
+    patterns: tuple[tuple[re.Pattern[str], str], ...] = ()
 
     def __call__(self, key: str, **values: object) -> str:
         """The report's own words for a key.
@@ -69,7 +75,14 @@ class Words:
         -------
         The language's words; the English when the catalogue has none.
         """
-        return self.texts.get(english, english)
+        if english in self.texts:
+            return self.texts[english]
+        for pattern, words in self.patterns:
+            found = pattern.fullmatch(english)
+            if found:
+                parts = [self.text(part or "") for part in found.groups()]
+                return GROUP.sub(lambda group, parts=parts: parts[int(group[1]) - 1], words)  # type: ignore[misc]
+        return english
 
 
 def languages() -> tuple[str, ...]:
@@ -103,7 +116,8 @@ def words_of(language: str = ENGLISH) -> Words:
     if language not in languages():
         raise InputError(f"no report in language {language!r}; choose one of {', '.join(languages())}")
     data = json.loads((FOLDER / f"{language}.json").read_text(encoding="utf-8"))
-    return Words(language, data["phrases"], data["texts"])
+    patterns = tuple((re.compile(pattern), words) for pattern, words in data.get("patterns", ()))
+    return Words(language, data["phrases"], data["texts"], patterns)
 
 
 def translate(key: str, language: str = ENGLISH, **values: object) -> str:
