@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from BoneStrengthFEALib.anatomy.specimen import Site
 from BoneStrengthFEALib.cli.demo import demo_study
@@ -48,11 +49,14 @@ def dice(bone: IsolatedBone, ct: Volume, truth: np.ndarray) -> float:
     return float(2 * (found & truth).sum() / (found.sum() + truth.sum()))
 
 
-@pytest.mark.parametrize(("value", "number", "least"), [(L3, 0, 0.9), (L3, 71, 0.9), (27, 72, 0.84)])
+@pytest.mark.parametrize(("value", "number", "least"), [(L3, 0, 0.92), (L3, 71, 0.92), (27, 72, 0.88)])
 def test_a_click_anywhere_in_a_lumbar_vertebra_gives_the_whole(value: int, number: int, least: float) -> None:
     ct, labels = sample()
     bone = isolate(ct, place_in(labels == value, ct, number), Site.VERTEBRA)
     assert dice(bone, ct, labels == value) > least
+    found = np.asarray(label_map_of((bone,), ct).volume.array) > 0
+    inner = ndimage.binary_erosion(labels == value, iterations=2)
+    assert (found & inner).sum() > 0.94 * inner.sum()  # no hollow at the vein's foramen
     assert bone.parts is not None
     body, arch = ((bone.parts.volume.array == value).sum() for value in (1, 2))
     assert 0.45 < body / (body + arch) < 0.8
@@ -66,7 +70,7 @@ def test_a_vertebra_with_marrow_as_dark_as_muscle_is_filled() -> None:
     ct = read_volume(TPTBOX / "sub-ct_label-22_ct.nii.gz", Quantity.HU)
     truth = np.asarray(read_volume(TPTBOX / "sub-ct_seg-vert_label-22_msk.nii.gz", Quantity.LABEL).array) == 22
     bone = isolate(ct, place_in(truth, ct), Site.VERTEBRA)
-    assert dice(bone, ct, truth) > 0.8
+    assert dice(bone, ct, truth) > 0.87
 
 
 def test_what_has_no_disc_on_both_sides_is_refused() -> None:

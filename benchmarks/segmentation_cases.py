@@ -62,15 +62,14 @@ class Case:
 
     @property
     def usual_notes(self) -> int:
-        """Notes that every result of this site carries."""
-        return 1
+        """Notes that every result of this site carries: threshold, and the sphere of a femur's head."""
+        return 2 if self.site is Site.FEMUR else 1
 
     def comparable(self, found: Array) -> Array:
         """What of a result may be compared with the mask."""
         if not self.within_slices:
             return found
-        near = ndimage.binary_dilation(self.mask.any(axis=(1, 2)), iterations=0)
-        return np.asarray(found & near[:, None, None])
+        return np.asarray(found & self.mask.any(axis=(1, 2))[:, None, None])
 
 
 def reference_cases(folder: Path) -> Iterator[Case]:

@@ -22,10 +22,11 @@ SHEARS = np.arange(0.0, 1.31, 0.1)
 """Slope of spinous processes: how far they go down per millimetre to the back."""
 BODY_FROM_MM, WALK_TO_MM = 9.0, 14.0
 """What lies farther to the front than the first belongs to a body; the walk that parts arches ends at the second."""
-EDGE_ABOVE_BONE_HU, EDGE_SHARE, EDGE_STEPS = 25.0, 0.3, 2
-"""The middle of the edge of a strong cortex lies higher than the weakest bone does."""
-OUTLINE_MARGIN_MM = 3
-"""Endplates are wider than the waist."""
+EDGE_ABOVE_BONE_HU, EDGE_SHARES, EDGE_STEPS = 25.0, (0.5, 0.3), 2
+"""The middle of the edge of a strong cortex lies higher than the weakest bone does. Of a body half the height of its
+cortex; processes are thinner than the scan resolves, and their highest place is not next to every edge."""
+OUTLINE_MARGIN_MM, RIB_HEAD_MM = 3, 12.0
+"""Endplates are wider than the waist; so far in front of the posterior wall heads of ribs touch a body."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,14 +40,14 @@ class Vertebrae:
     discs
         Discs in rising order; vertebra n + 1 is whole when it lies between two.
     walls_mm
-        Front coordinate of the posterior wall of each.
+        (S,) front coordinate of the posterior wall of each.
     outlines
         (A, R) booleans: outline of each body below its pedicles.
     """
 
     number: Array
     discs: tuple[Disc, ...]
-    walls_mm: tuple[float, ...]
+    walls_mm: tuple[FloatArray, ...]
     outlines: tuple[Array, ...]
 
 
@@ -76,7 +77,7 @@ def part_vertebrae(spine: StraightSpine, levels: TissueLevels) -> Vertebrae:
     pedicles = _pedicles(spine, levels, discs)
     shear, laminae = _laminae(spine, pedicles, pitch_mm(discs))
     front, right = spine.planes
-    markers = _markers(spine, bone, zone, walls, (pedicles, laminae, shear), levels)
+    markers = _markers(spine, bone, zone, (pedicles, laminae, shear), levels, discs)
     smooth = ndimage.gaussian_filter(spine.values, levels.blur_steps)
     mask = bone & ~((front > BODY_FROM_MM) & (zone == 0))
     # bodies are parted by their discs already: the walk is needed behind them only
@@ -92,9 +93,9 @@ def _markers(
     spine: StraightSpine,
     bone: Array,
     zone: Array,
-    walls: tuple[float, ...],
     arches: tuple[list[float], dict[int, int], float],
     levels: TissueLevels,
+    discs: tuple[Disc, ...],
 ) -> FloatArray:
     """Number of each vertebra where it is certain: in its body, its pedicles and its lamina; NaN elsewhere."""
     pedicles, laminae, shear = arches
@@ -108,18 +109,43 @@ def _markers(
     behind = (front > -28) & (front < -9) & (np.abs(right) < 7)
     for n, pedicle in enumerate(pedicles):
         markers[(np.abs(place - pedicle) <= 5) & beside & bone] = n + 1
+        if n > 0:
+            markers[_isthmus(spine, bone, discs[n - 1], pitch_mm(discs))] = n + 1
         if n in laminae:
             line = laminae[n] + shear * (front + LAMINA_BACK_MM[0])
             markers[(np.abs(place - line) <= 3) & behind & (spine.values > levels.bone_hu)] = n + 1
     return markers
 
 
+def _isthmus(spine: StraightSpine, bone: Array, disc: Disc, pitch: float) -> Array:
+    """Bone behind and beside the canal that is of the vertebra above a disc: isthmus, and back of its lower joints."""
+    front, right = spine.planes
+    height = (np.arange(len(spine.along))[:, None, None] - disc.middle) / pitch
+    side = np.abs(right)
+    isthmus = (height > 0.33) & (height < 0.47) & (side > 5) & (side < 21)
+    marked = bone & isthmus & (front > -20) & (front < 2)
+    if abs(_tilt(disc, spine)) < 0.3:
+        rows = (spine.front > -35) & (spine.front < -4)
+        behind = bone[:, rows]
+        last = np.cumsum(behind, axis=1) <= 2
+        process = (height > -0.03) & (height < 0.17) & (side > 8) & (side < 11)
+        marked[:, rows] |= behind & last & np.broadcast_to(process, bone.shape)[:, rows]
+    return np.asarray(marked)
+
+
+def _tilt(disc: Disc, spine: StraightSpine) -> float:
+    """Slope of a disc to the front."""
+    rows = np.abs(spine.front - CENTRE_MM) < 12
+    middle = 0.5 * (disc.below + disc.above)[rows][:, np.abs(spine.right) < 10].mean(axis=1)
+    return float(np.polyfit(spine.front[rows], middle, 1)[0])
+
+
 def _without_dim_rim(spine: StraightSpine, levels: TissueLevels, bone: Array) -> Array:
     """Take away surface voxels outside the middle of the cortex's edge."""
     smooth = ndimage.gaussian_filter(spine.values, levels.blur_steps)
     peak = ndimage.maximum_filter(smooth, 2 * EDGE_STEPS + 1)
-    middle = levels.soft_hu + EDGE_SHARE * (peak - levels.soft_hu)
     ahead = spine.planes[0] > BODY_FROM_MM
+    middle = levels.soft_hu + np.where(ahead, *EDGE_SHARES) * (peak - levels.soft_hu)
     dim = smooth < np.maximum(middle, levels.bone_hu + EDGE_ABOVE_BONE_HU * ahead)
     return np.asarray(bone & ~(dim & ~ndimage.binary_erosion(bone)))
 
@@ -200,6 +226,10 @@ def body_of(spine: StraightSpine, vertebrae: Vertebrae, number: int) -> Array:
     (S, A, R) booleans.
     """
     front, right = spine.planes
-    ahead = (front >= vertebrae.walls_mm[number - 1] - 0.5) & (np.hypot(front - CENTRE_MM, right) < 40)
-    near = ndimage.binary_dilation(vertebrae.outlines[number - 1], disc_of(OUTLINE_MARGIN_MM))
+    wall = vertebrae.walls_mm[number - 1][:, None, None]
+    ahead = (front >= wall) & (np.hypot(front - CENTRE_MM, right) < 40)
+    outline = vertebrae.outlines[number - 1]
+    # the heads of ribs lie at the back
+    forward = front > float(np.median(wall)) + RIB_HEAD_MM
+    near = (ndimage.binary_dilation(outline, disc_of(OUTLINE_MARGIN_MM)) & forward) | ndimage.binary_dilation(outline)
     return np.asarray((vertebrae.number == number) & ahead & near)

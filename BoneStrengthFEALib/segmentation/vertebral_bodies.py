@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy import ndimage
 
@@ -11,11 +13,21 @@ from BoneStrengthFEALib.segmentation.straight_spine import StraightSpine
 from BoneStrengthFEALib.segmentation.tissue_levels import TissueLevels
 from BoneStrengthFEALib.volume import Array, FloatArray
 
-CANAL_MM, HOLLOW_MM = 4.0, 5.0
-FRONT_MM, SIDE_MM, MOST_FRONT_MM = 5.0, 30.0, 52.0
+CANAL_MM = 4.0
+FRONT_MM, SIDE_MM, MOST_FRONT_MM = -2.0, 30.0, 52.0
+NEAR_MM, HALF_DEPTH_MM = 24.0, 15.0
+LEAST_ROWS = 8
 LEAST_HU = -60.0
 """Marrow is not darker, however fatty, at the resolution of a CT."""
-WALL_RANGE_MM, USUAL_WALL_MM = (4.0, 18.0), 9.0
+WALL_RANGE_MM, USUAL_WALL_MM, WALL_SIDE_MM = (-3.0, 22.0), 9.0, 6.0
+CANAL_STEPS, RISE = 14, 0.5
+"""The canal's darkest place is looked for in so many samples; a wall is brighter by this, bone being 1."""
+WALL_SLOPES, WALL_PERCENT = (-0.35, 0.35), 35.0
+"""A third of a posterior wall is foramen or worn corner and lies deeper."""
+DEEP_STEPS = 3
+"""Farther inside the mean outline than this all is body, however dark; the waist is narrower than the mean."""
+FLARE_MM = 4
+"""An endplate is wider than the mean outline by this at most."""
 RING_SHARE = 0.8
 """Outline: mean of all sections, from soft tissue (0) to the threshold of bone (1)."""
 WEAKER_HU, LOW_PART = 25.0, 0.6
@@ -92,8 +104,8 @@ def bone_with_marrow(spine: StraightSpine, levels: TissueLevels) -> Array:
 
 def fill_bodies(
     spine: StraightSpine, levels: TissueLevels, bone: Array, zone: Array, count: int
-) -> tuple[Array, tuple[float, ...], tuple[Array, ...]]:
-    """Fill each body by the convex outline that its cortex has in most sections.
+) -> tuple[Array, tuple[FloatArray, ...], tuple[Array, ...]]:
+    """Fill each body by the convex outline that its cortex has, in most sections and in each.
 
     Parameters
     ----------
@@ -110,63 +122,106 @@ def fill_bodies(
 
     Returns
     -------
-    (S, A, R) booleans, the front coordinate of each posterior wall [mm], and the outline of each below its pedicles.
+    (S, A, R) booleans, the (S,) front coordinates of each posterior wall [mm], and the outline of each below its
+    pedicles.
     """
     front, right = spine.planes
     window = (front > FRONT_MM) & (front < MOST_FRONT_MM) & (np.abs(right) < SIDE_MM)
     core = (np.abs(front - CENTRE_MM) < 6) & (np.abs(right) < 8)
-    smooth = ndimage.gaussian_filter(spine.values, 1.0)
+    share = (ndimage.gaussian_filter(spine.values, 1.0) - levels.soft_hu) / (levels.bone_hu - levels.soft_hu)
     filled, walls, low_outlines = np.array(bone), [], []
-    near = np.hypot(front - CENTRE_MM, right) < 24
     for number in range(1, count + 1):
         region = (zone == number) & window
         rows = np.nonzero(region[:, core].mean(axis=1) > 0.9)[0]
-        share = _share(smooth, region, rows, levels)
-        wall = _posterior_wall(share, spine) if len(rows) >= 8 else USUAL_WALL_MM
-        walls.append(wall)
-        outline = _outline(share, front >= wall - 1, near) if len(rows) >= 8 else None
+        enough = len(rows) >= LEAST_ROWS
+        walls.append(_posterior_wall(share, rows, spine) if enough else np.full(len(share), USUAL_WALL_MM))
+        near = np.hypot(front - float(np.median(walls[-1])) - HALF_DEPTH_MM, right) < NEAR_MM
+        body = _Body(share, region & (front >= walls[-1][:, None, None]), rows, near)
+        outline = body.outline(rows) if enough else None
         low_outlines.append(window if outline is None else outline)
         if outline is None:
             continue
-        low = _share(smooth, region, rows[: int(LOW_PART * len(rows))], levels)
-        below = _outline(low, front >= wall - 1, near)
+        # ribs touch a body at its upper part
+        below = body.outline(rows[: int(LOW_PART * len(rows))])
         low_outlines[-1] = outline if below is None else below
-        outline = outline & ~_opened_canal(smooth[rows], levels, spine, wall)
-        inner = ndimage.binary_erosion(outline, disc_of(3))
-        likely = smooth[rows] > levels.bone_hu - WEAKER_HU
-        filled[rows] |= region[rows] & ((outline & likely) | (inner & (smooth[rows] > LEAST_HU)))
+        for row in rows:
+            filled[row] |= body.filled(row, outline, low_outlines[-1], levels)
     return filled, tuple(walls), tuple(low_outlines)
 
 
-def _share(smooth: FloatArray, region: Array, rows: Array, levels: TissueLevels) -> FloatArray:
-    """Mean of sections of a body, from soft tissue (0) to the threshold of bone (1)."""
-    weight = np.maximum(region[rows].sum(axis=0), 1)
-    mean = (smooth[rows] * region[rows]).sum(axis=0) / weight
-    return np.where(region[rows].any(axis=0), (mean - levels.soft_hu) / (levels.bone_hu - levels.soft_hu), 0.0)
+@dataclass(frozen=True, eq=False)
+class _Body:
+    """A body's sections.
+
+    Parameters
+    ----------
+    share
+        (S, A, R) from soft tissue (0) to the threshold of bone (1).
+    region
+        (S, A, R) booleans: between the endplates, in front of the posterior wall.
+    rows
+        Sections that lie wholly between the endplates.
+    near
+        (A, R) booleans: around the middle of the body, where all bone is of it.
+    """
+
+    share: FloatArray
+    region: Array
+    rows: Array
+    near: Array
+
+    def outline(self, rows: Array) -> Array | None:
+        """(A, R) convex outline of the mean of some sections."""
+        region = self.region[rows]
+        mean = (self.share[rows] * region).sum(axis=0) / np.maximum(region.sum(axis=0), 1)
+        return _outline(mean, np.asarray(region.any(axis=0)), self.near)
+
+    def filled(self, row: np.intp, outline: Array, low: Array, levels: TissueLevels) -> Array:
+        """(A, R) the body in a section: what lies in the mean outline, or in its own near that of the low part."""
+        region = self.region[row] & ndimage.binary_dilation(low, disc_of(FLARE_MM))
+        own = _outline(self.share[row], region, self.near)
+        within = outline if own is None else outline | own
+        inner = _deep(outline, DEEP_STEPS) if own is None else _deep(outline, DEEP_STEPS) | _deep(own, 1)
+        span = levels.bone_hu - levels.soft_hu
+        likely = self.share[row] > 1.0 - WEAKER_HU / span
+        marrow = self.share[row] > (LEAST_HU - levels.soft_hu) / span
+        return np.asarray(region & within & (likely | (inner & marrow)))
 
 
-def _opened_canal(sections: FloatArray, levels: TissueLevels, spine: StraightSpine, wall: float) -> Array:
-    """The canal of a body's sections: soft, as wide as a canal, around its axis; it hollows the posterior wall."""
-    front, right = spine.planes
-    window = (front < wall + HOLLOW_MM) & (np.abs(right) < SIDE_MM)
-    soft = (sections.mean(axis=0) < levels.bone_hu) & window
-    wide = ndimage.binary_opening(soft, disc_of(3))
-    pieces, _ = ndimage.label(wide)
-    at_axis = np.unique(pieces[np.hypot(front, right) <= CANAL_MM])
-    return np.asarray(wide & np.isin(pieces, at_axis[at_axis > 0]))
+def _deep(outline: Array, steps: int) -> Array:
+    """What lies so deep in an outline; no rim toward the canal: the vein's foramen in the wall is of the body."""
+    backwards = np.logical_or.accumulate(outline[::-1], axis=0)[::-1]
+    return np.asarray(ndimage.binary_erosion(backwards, disc_of(steps)) & outline)
 
 
-def _posterior_wall(share: FloatArray, spine: StraightSpine) -> float:
-    """Where cortex begins in front of the canal, near the midline."""
-    profile = ndimage.gaussian_filter1d(share[:, np.abs(spine.right) < 6].mean(axis=1), 1.0)
-    rows = np.nonzero((spine.front > WALL_RANGE_MM[0]) & (spine.front < WALL_RANGE_MM[1]))[0]
-    if profile[rows].max() < RING_SHARE:
-        return USUAL_WALL_MM
-    first = rows[int((profile[rows] > RING_SHARE).argmax())]
-    return float(spine.front[first])
+def _posterior_wall(share: FloatArray, rows: Array, spine: StraightSpine) -> FloatArray:
+    """(S,) where the body begins in front of the canal, near the midline: a line that skips the vein's foramen."""
+    profiles = share[rows][:, :, np.abs(spine.right) < WALL_SIDE_MM].mean(axis=2)
+    seen = np.nonzero((spine.front > WALL_RANGE_MM[0]) & (spine.front < WALL_RANGE_MM[1]))[0]
+    first = spine.front[seen[0]] + np.array([_edge(profile[seen]) for profile in profiles])
+    known = np.isfinite(first)
+    if known.sum() < LEAST_ROWS:
+        return np.full(len(share), USUAL_WALL_MM)
+    place, first = rows[known].astype(np.float64), first[known]
+    one, other = np.triu_indices(len(place), LEAST_ROWS // 2)
+    slope = float(np.clip(np.median((first[other] - first[one]) / (place[other] - place[one])), *WALL_SLOPES))
+    start = float(np.percentile(first - slope * place, WALL_PERCENT))
+    return np.asarray(start + slope * np.clip(np.arange(len(share)), rows[0], rows[-1]))
 
 
-def _outline(share: FloatArray, before_wall: Array, near: Array) -> Array | None:
+def _edge(profile: FloatArray) -> float:
+    """Where a profile reaches half of its first peak after its darkest place, the canal; NaN without a peak."""
+    dark = int(profile[:CANAL_STEPS].argmin())
+    after = profile[dark:]
+    peaks = np.nonzero((after[1:-1] >= after[2:]) & (after[1:-1] > after[:-2]) & (after[1:-1] > after[0] + RISE))[0]
+    if len(peaks) == 0:
+        return float("nan")
+    half = 0.5 * (after[0] + after[peaks[0] + 1])
+    n = int((after > half).argmax())
+    return float(dark + n - (after[n] - half) / (after[n] - after[n - 1]))
+
+
+def _outline(share: FloatArray, region: Array, near: Array) -> Array | None:
     try:
         from skimage.morphology import convex_hull_image
     except ImportError as error:
@@ -174,7 +229,7 @@ def _outline(share: FloatArray, before_wall: Array, near: Array) -> Array | None
             "isolating a vertebra from a click needs scikit-image, which is not installed; "
             "install it: pip install bone-strength-fea[segment]"
         ) from error
-    ring = ndimage.binary_opening((share > RING_SHARE) & before_wall, np.ones((2, 2)))
+    ring = ndimage.binary_opening((share > RING_SHARE) & region, np.ones((2, 2)))
     pieces, count = ndimage.label(ndimage.binary_dilation(ring, disc_of(3)))
     if count == 0:
         return None
