@@ -224,6 +224,7 @@ class BoneStrengthFEALogic(ScriptedLoadableModuleLogic):
         """Settings of the library from what the panel says."""
         from BoneStrengthFEALib.settings import Settings, settings_from_dict
 
+        _requireCalibrationInput(p)
         data = Settings().to_dict()
         data["calibration"] |= {
             "method": p.calibrationMethod,
@@ -396,6 +397,16 @@ def _slicerPackaging():
 def _importName(requirement):
     name = "".join(c if c.isalnum() or c in "_-." else " " for c in requirement).split()[0]
     return IMPORT_NAMES.get(name.lower(), name.replace("-", "_"))
+
+
+def _requireCalibrationInput(p):
+    """Say what is missing in the panel's words."""
+    from BoneStrengthFEALib.errors import InputError
+
+    if p.calibrationMethod == "phantom" and not p.phantom:
+        raise InputError(_("choose the phantom that is in the scan, in the section Density"))
+    if p.calibrationMethod == "asynchronous" and not p.calibrationStore:
+        raise InputError(_("give the folder of stored calibrations, in the section Density"))
 
 
 def _words(text):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +138,13 @@ def _target_from_dict(entry: dict[str, Any]) -> Target:
 
 def _write_array(array: Any, path: Path) -> None:
     with replacing(path) as temporary, temporary.open("wb") as stream:
-        np.save(stream, np.ascontiguousarray(array), allow_pickle=False)
+        try:
+            np.save(stream, np.ascontiguousarray(array), allow_pickle=False)
+        except OSError as error:
+            if error.errno is None:
+                # numpy counts bytes; people want to know what is full
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+            raise
 
 
 def _read_array(path: Path) -> Any:

@@ -11,7 +11,10 @@ from BoneStrengthFEAPanel.runner import RunnerError
 
 PROGRESS = "progress "
 ERROR = "error ["
+ACCEPTABLE = "to take responsibility for a check: --set accept="
 TAIL_LINES = 40
+KILLED = (-9, 137)
+"""Exit codes of a process that the system has killed."""
 
 
 class Job:
@@ -75,7 +78,17 @@ class Job:
         finally:
             self._clean()
 
+    @property
+    def refusedChecks(self):
+        """Codes of the checks that have refused and that a person may take responsibility for."""
+        return [line[len(ACCEPTABLE) :].strip() for line in self._lines if line.startswith(ACCEPTABLE)]
+
     def _reason(self, code):
+        if code in KILLED:
+            return _(
+                "The system has ended the computation, as it does when memory runs out. Choose larger voxels, tick "
+                "fewer bones, or close other programs."
+            )
         text = "\n".join(self._lines[-12:]) or _("no message")
         return errorIn(self._lines) or _("The computation ended with code {code}:").format(code=code) + "\n" + text
 
@@ -106,4 +119,8 @@ def temporaryFolder():
 def errorIn(lines):
     """The error that the command line reported, with all its lines; empty when there is none."""
     first = max((n for n, line in enumerate(lines) if line.startswith(ERROR)), default=None)
-    return "" if first is None else "\n".join([lines[first].partition("]: ")[2], *lines[first + 1 :]])
+    if first is None:
+        return ""
+    # how to accept a check is said in the command line's words
+    following = [line for line in lines[first + 1 :] if not line.startswith(ACCEPTABLE)]
+    return "\n".join([lines[first].partition("]: ")[2], *following])

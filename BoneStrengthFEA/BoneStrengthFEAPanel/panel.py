@@ -177,6 +177,10 @@ class PanelMixin(InputMixin, EditorMixin, DensityMixin, ResultsMixin, CohortMixi
 
     def onFailed(self, text):
         self.setRunning(False)
+        checks = self.logic.job.refusedChecks if self.logic.job is not None else []
+        if checks:
+            self.offerToAccept(checks)
+            text += "\n\n" + _("To take responsibility for it, press Accept the refused checks in the section Density.")
         self.ui.stageLabel.text = text
         slicer.util.errorDisplay(text, windowTitle=_("Bone strength could not be computed"))
 

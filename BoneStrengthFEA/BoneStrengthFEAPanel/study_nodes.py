@@ -151,10 +151,13 @@ def studyFromNodes(volumeNode, segments, tissueSegmentationNode=None, subject=No
     acquisition, quality = acquisitionOf(volumeNode)
     tissues = labelsFromNode(tissueSegmentationNode, volumeNode, ct) if tissueSegmentationNode else None
     parts = labelsFromNode(bodySegmentationNode, volumeNode, ct) if bodySegmentationNode else None
+    labels = labelsFromNode(segmentationNode, volumeNode, ct)
+    targets = tuple(Target(target) if isinstance(target, str) else target for target in chosen)
+    _requireVoxels(labels, targets, volumeNode)
     study = Study(
         ct,
-        labelsFromNode(segmentationNode, volumeNode, ct),
-        tuple(Target(target) if isinstance(target, str) else target for target in chosen),
+        labels,
+        targets,
         acquisition,
         tissues,
         parts,
@@ -164,6 +167,18 @@ def studyFromNodes(volumeNode, segments, tissueSegmentationNode=None, subject=No
     if facts.get("sex"):
         facts["sex"] = Sex(facts["sex"])
     return study.with_subject(**facts)
+
+
+def _requireVoxels(labels, targets, volumeNode):
+    from BoneStrengthFEALib.errors import InputError
+
+    filled = {labels.names.get(value) for value in labels.values()}
+    for target in targets:
+        if target.label in labels.names.values() and target.label not in filled:
+            raise InputError(
+                f"the segment {target.label} has no voxel on the CT {volumeNode.GetName()}; segment the bone, or "
+                "choose the segmentation that belongs to this CT"
+            )
 
 
 def targetsFromJson(text):

@@ -204,6 +204,8 @@ def test_wrong_input_gives_one_message_and_keeps_the_scene(loaded: Any, monkeypa
     p.calibrationMethod = "given-linear"
     p.slope = 0.0
     message("must be positive")
+    p.calibrationMethod = "phantom"
+    message("choose the phantom")
     p.calibrationMethod = "internal-michalski2020"
     runner = loaded.logic.runner
     loaded.logic.runner = ProcessRunner(python=lambda: ["/no/such/PythonSlicer"])
@@ -230,6 +232,34 @@ def test_a_segmentation_under_a_transform_is_refused(loaded: Any) -> None:
     loaded.onRun()
     assert len(stand_in.SHOWN) == 1
     assert "under a transform" in stand_in.SHOWN[0]
+
+
+def test_an_empty_segment_is_named(loaded: Any) -> None:
+    loaded._parameterNode.boneSegmentation.GetSegmentation().AddEmptySegment("", "L4 new")
+    stand_in.process_events(lambda: "L4 new" in loaded._bones.rows())
+    tick(loaded, "L4 new")
+    loaded.onRun()
+    assert len(stand_in.SHOWN) == 1
+    assert "L4 new has no voxel on the CT SpineCT" in stand_in.SHOWN[0]
+
+
+def test_how_a_run_ended_is_said_in_words_of_the_panel(loaded: Any) -> None:
+    from BoneStrengthFEAPanel.runner import ProcessRunner
+
+    words = "error [KVP]: no\\nto take responsibility for a check: --set accept=KVP"
+    for script, expected, offered in (
+        ("import os; os.kill(os.getpid(), 9)", "memory", False),
+        (f"print('{words}'); raise SystemExit(1)", "press Accept", True),
+    ):
+        # python -c script -m BoneStrengthFEALib.cli ...
+        loaded.logic.runner = ProcessRunner(python=lambda script=script: [sys.executable, "-c", script])
+        loaded.onRun()
+        wait(loaded)
+        assert expected in stand_in.SHOWN[-1]
+        assert "--set" not in stand_in.SHOWN[-1]
+        assert loaded.ui.acceptButton.enabled is offered
+    loaded.ui.acceptButton.click()
+    assert loaded._parameterNode.accept == "KVP"
 
 
 def test_one_ct_and_one_segment_are_enough(panel: Any) -> None:
