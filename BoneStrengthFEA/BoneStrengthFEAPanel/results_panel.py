@@ -19,6 +19,7 @@ class ResultsMixin:
         ui = self.ui
         self._refusedCodes = []
         self._shownRoles = {}
+        self._casesChanging = False
         ui.caseSelector.connect("currentIndexChanged(int)", self.onCaseChanged)
         ui.boneSelector.connect("currentIndexChanged(int)", self.onBoneChanged)
         ui.fieldSelector.connect("currentIndexChanged(int)", self.onFieldChanged)
@@ -44,6 +45,19 @@ class ResultsMixin:
         combo.currentIndex = index if index >= 0 else len(cases) - 1
         self._updating = False
         self.showCase(combo.itemData(combo.currentIndex) if cases else None)
+
+    def onNodeRemoved(self, *_unused):
+        """A run may have been deleted elsewhere, as in the Data module; many removed nodes are looked at once."""
+        if self._parameterNode is not None and not self._casesChanging:
+            self._casesChanging = True
+            qt.QTimer.singleShot(0, self._forgetRemovedCases)
+
+    def _forgetRemovedCases(self):
+        self._casesChanging = False
+        combo = self.ui.caseSelector
+        listed = [combo.itemData(n) for n in range(combo.count)]
+        if self._parameterNode is not None and listed != [caseId for _text, caseId in self.logic.cases()]:
+            self.updateCases()
 
     def onCaseChanged(self, *_unused):
         if self._updating or self._parameterNode is None:

@@ -346,6 +346,8 @@ def test_another_case_is_chosen_by_its_nodes(loaded: Any, monkeypatch: pytest.Mo
 
 
 def test_a_saved_scene_brings_panel_and_results_back(loaded: Any, tmp_path: Path) -> None:
+    from BoneStrengthFEAPanel import to_nodes
+
     loaded.ui.ageSpinBox.value = 71.0
     loaded.ui.sexSelector.currentIndex = 1
     loaded.ui.runButton.click()
@@ -366,7 +368,13 @@ def test_a_saved_scene_brings_panel_and_results_back(loaded: Any, tmp_path: Path
     assert (tmp_path / "again" / "report.pdf").read_bytes()[:4] == b"%PDF"
     loaded.ui.runButton.click()
     wait(loaded)
-    assert len(loaded.logic.cases()) == 2
+    assert len(loaded.logic.cases()) == loaded.ui.caseSelector.count == 2
+    # deleted as the Data module does it
+    hierarchy = to_nodes.hierarchy()
+    files = to_nodes.nodesOfCase(loaded._parameterNode.shownCase)["files"]
+    hierarchy.RemoveItem(hierarchy.GetItemParent(hierarchy.GetItemByDataNode(files)), True, True)
+    stand_in.process_events(lambda: loaded.ui.caseSelector.count == 1)
+    assert loaded.ui.headlineLabel.text == text
 
 
 def test_a_damaged_or_hostile_report_in_a_scene_writes_nothing_outside(loaded: Any, tmp_path: Path) -> None:
