@@ -6,6 +6,8 @@ from slicer.i18n import tr as _
 
 from BoneStrengthFEAPanel import choices, measures_table, views
 
+OUTCOMES = {"warn": _("Warning"), "refuse": _("Refused")}
+
 
 class DensityMixin:
     """Sections (b) and (c) of the panel, and the choices of (d)."""
@@ -76,7 +78,9 @@ class DensityMixin:
         lines = [text.format(method=fitted["method"], kind=fitted["quantity"], terms=" + ".join(powers))]
         checks = [*fitted["quality"]["lines"], *data["quality"]["lines"]]
         lines += [
-            f"{c['outcome']}: {c['check']}: {c['found']} ({c['expected']})" for c in checks if c["outcome"] != "pass"
+            f"{OUTCOMES.get(c['outcome'], c['outcome'])}: {c['check']}: {c['found']} (expected: {c['expected']})"
+            for c in checks
+            if c["outcome"] != "pass"
         ]
         self.offerToAccept([c["check"] for c in checks if c["outcome"] == "refuse"])
         self.ui.calibrationLabel.text = "\n".join(lines)

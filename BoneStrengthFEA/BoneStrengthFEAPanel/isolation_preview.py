@@ -34,7 +34,7 @@ class IsolationPreview:
         segment = node.GetSegmentation().AddEmptySegment("", NAME)
         node.GetSegmentation().GetSegment(segment).SetColor(*COLOR)
         # slicer.util.updateSegmentBinaryLabelmapFromArray leaves a color node in the scene
-        slicer.vtkSlicerSegmentationsModuleLogic.SetBinaryLabelmapToSegment(self.image(), node, segment)
+        slicer.modules.segmentations.logic().SetBinaryLabelmapToSegment(self.image(), node, segment)
         self._node = node
 
     def remove(self):

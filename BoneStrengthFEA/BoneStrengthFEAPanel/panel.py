@@ -166,6 +166,9 @@ class PanelMixin(InputMixin, EditorMixin, DensityMixin, ResultsMixin, CohortMixi
         caseId = self.logic.addResults(folder, self._parameterNode.ctVolume)
         self._parameterNode.shownCase = caseId
         self.updateCases()
+        if self._parameterNode.boneSegmentation is not None:
+            # its surface would hide the model
+            self._parameterNode.boneSegmentation.GetDisplayNode().SetVisibility3D(False)
         views.lookAt(self._shownRoles.get(f"model:{self.ui.boneSelector.currentText}"))
 
     def onProgress(self, stage, fraction):

@@ -100,7 +100,7 @@ def showCalibration(calibration, volumeNode):
         series.SetMarkerStyle(series.MarkerStyleNone if line else series.MarkerStyleCircle)
         series.SetColor(*((0.2, 0.2, 0.2) if line else (0.1, 0.4, 0.8)))
         chart.AddAndObservePlotSeriesNodeID(series.GetID())
-    chart.SetTitle(f"Calibration {calibration['method']}: points and fit")
+    chart.SetTitle(f"Calibration {calibration['method']}")
     # Slicer lays it over the last point
     chart.SetLegendVisibility(False)
     chart.SetXAxisTitle("CT number [HU]")

@@ -219,7 +219,9 @@ def studyItemFor(volumeNode, caseId, results):
     node = hierarchy()
     parent = _patientItem(node, volumeNode)
     names = ", ".join(site.name for site in results.sites)
-    item = node.CreateStudyItem(parent, f"Bone strength {names} ({results.provenance.get('utc', '')[:16]})")
+    item = node.CreateStudyItem(
+        parent, f"Bone strength {names} ({results.provenance.get('utc', '')[:16].replace('T', ' ')})"
+    )
     node.SetItemAttribute(item, CASE, caseId)
     for key, value in results.provenance.items():
         node.SetItemAttribute(item, PREFIX + key, str(value))

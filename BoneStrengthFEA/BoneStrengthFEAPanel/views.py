@@ -6,6 +6,7 @@ import vtk
 from slicer.i18n import tr as _
 
 COLORS = "vtkMRMLColorTableNodeFileViridis.txt"
+RED_SLICE = "vtkMRMLSliceNodeRed"
 LABEL_FORMAT = "%.3g"
 """Of legends; Slicer's own has one decimal, too few for strains."""
 
@@ -117,6 +118,10 @@ def showDensity(node, shown, segmentations):
     for segmentation in segmentations:
         segmentation.GetDisplayNode().SetVisibility2DFill(not shown)
     slicer.util.setSliceViewerLayers(foreground=node if shown else None, foregroundOpacity=0.6 if shown else 0.0)
-    showLegend(node, node.GetName())
+    showLegend(node, node.GetName().removeprefix("Density "))
     for n in range(1, node.GetNumberOfDisplayNodes()):
-        node.GetNthDisplayNode(n).SetVisibility(shown)
+        legend = node.GetNthDisplayNode(n)
+        legend.SetVisibility(shown)
+        # one is enough, and leaves the bone free in the other slices
+        legend.RemoveAllViewNodeIDs()
+        legend.AddViewNodeID(RED_SLICE)
