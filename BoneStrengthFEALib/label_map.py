@@ -62,9 +62,28 @@ class LabelMap:
         value = self.value_of(label)
         found = self.volume.array == value
         if not found.any():
-            present = ", ".join(f"{v} {self.names.get(v, '')}".strip() for v in self.values()) or "nothing"
-            raise InputError(f"label {label} is not in the label map, which holds {present}; choose one of these")
+            raise InputError(f"label {label} is not among the labels, which hold {self._present()}; choose one")
         return self.volume.with_array(found.astype(np.uint8))
+
+    def _present(self) -> str:
+        return ", ".join(f"{v} {self.names.get(v, '')}".strip() for v in self.values()) or "nothing"
+
+    def only_label(self) -> str:
+        """Name, or value, of the one label of the map.
+
+        Returns
+        -------
+        What `value_of` takes.
+
+        Raises
+        ------
+        InputError
+            When there are several or none; the text lists them.
+        """
+        values = self.values()
+        if len(values) != 1:
+            raise InputError(f"say which bones: --label NAME (repeat for several); the labels hold {self._present()}")
+        return self.names.get(values[0], str(values[0]))
 
     def value_of(self, label: int | str) -> int:
         """Value of a label given by value or name.

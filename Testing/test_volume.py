@@ -10,6 +10,7 @@ import SimpleITK as sitk
 
 from BoneStrengthFEALib.errors import GeometryError, InputError, OutputError
 from BoneStrengthFEALib.image_files import read_volume, write_volume
+from BoneStrengthFEALib.label_map import LabelMap
 from BoneStrengthFEALib.volume import Grid, Quantity, Volume, require_same_grid
 
 TPTBOX = Path(__file__).parent / "data" / "vertebra_tptbox"
@@ -153,3 +154,13 @@ def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="cannot write"):
         write_volume(a_volume(), tmp_path / "no_such_folder" / "image.nii.gz")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_one_bone_in_the_labels_needs_no_name() -> None:
+    array = np.zeros((2, 3, 4), np.uint8)
+    array[0, 0, 0] = 5
+    one = LabelMap(Volume(array, np.eye(4), Quantity.LABEL), {5: "femur_left", 7: "hip_left"})
+    assert one.only_label() == "femur_left"
+    array[1, 1, 1] = 7
+    with pytest.raises(InputError, match="5 femur_left, 7 hip_left"):
+        LabelMap(Volume(array, np.eye(4), Quantity.LABEL), one.names).only_label()

@@ -76,8 +76,8 @@ def run(arguments: argparse.Namespace) -> int:
         study, settings = read_case(arguments.ct)
         _export(study, changed(settings, arguments), arguments)
         return 0
-    if arguments.labels is None or not arguments.label:
-        raise InputError("say which bones: --labels FILE and --label NAME; or give a case folder with a case.json")
+    if arguments.labels is None:
+        raise InputError("say which bones: --labels FILE; or give a case folder with a case.json")
     with local_ct(arguments) as local:
         _export(study_of(local), settings_of(arguments), arguments)
     return 0

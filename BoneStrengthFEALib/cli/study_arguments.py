@@ -83,7 +83,8 @@ def _add_images(parser: argparse.ArgumentParser, required: bool) -> None:
         action="append",
         default=[],
         metavar="L",
-        help="label to analyse, by value or name, parts of one bone as 1+2+3; repeat for several bones",
+        help="label to analyse, by value or name, parts of one bone as 1+2+3; repeat for several bones; not needed "
+        "when the labels hold one bone",
     )
     image.add_argument(
         "--numbering", choices=SCHEMES, default="none", help="what the label values mean when the file holds no names"
@@ -182,7 +183,7 @@ def study_of(arguments: argparse.Namespace) -> Study:
 
 
 def _labelled(arguments: argparse.Namespace, scan: DicomScan) -> tuple[LabelMap, tuple[Target, ...]]:
-    if not arguments.label or (arguments.labels is None and not arguments.ct.is_dir()):
+    if arguments.labels is None and not arguments.ct.is_dir():
         raise InputError(
             "say which bones: --labels FILE and --label NAME, a point in one bone: --point R,A,S, or --box"
         )
@@ -191,6 +192,7 @@ def _labelled(arguments: argparse.Namespace, scan: DicomScan) -> tuple[LabelMap,
     require_same_patient_space(arguments.labels, scan.acquisition)
     given = read_labels(arguments.labels, arguments.numbering, scan.ct.grid)
     labels = LabelMap(onto_grid(given.volume, scan.ct.grid), given.names)
+    arguments.label = arguments.label or [labels.only_label()]
     for place, text in enumerate(arguments.label):
         labels, arguments.label[place] = labels.joined(text)
     return labels, _targets(arguments)

@@ -32,6 +32,8 @@ PELVIS_RADII = (-0.3, 1.8)
 NECK_BLUR_MM = 3.0
 """Single weak trabeculae must not steer a neck."""
 LEAST_NECK_MM = 5.0
+HOLE_BLUR_MM = 2.4
+"""Holes narrower than about twice this are closed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,7 +199,9 @@ def _sphere(points: FloatArray) -> tuple[FloatArray, float]:
 
 def _neck(solid: Array, grid: Grid, centre: FloatArray, radius: float) -> FloatArray:
     """Direction, below the horizontal, along which bone without a gap is thickest at its thinnest place."""
-    depth = ndimage.distance_transform_edt(solid).astype(np.float32) * grid.spacing_mm[0]
+    # marrow as fat as the tissue outside leaves small holes, which must not count as thin places
+    whole = ndimage.gaussian_filter(solid.astype(np.float32), HOLE_BLUR_MM / grid.spacing_mm[0], truncate=2.0) > 0.5
+    depth = ndimage.distance_transform_edt(whole).astype(np.float32) * grid.spacing_mm[0]
     depth = ndimage.gaussian_filter(depth, NECK_BLUR_MM / grid.spacing_mm[0], truncate=2.0)
     directions = even_directions(DIRECTIONS)
     below = (directions[:, 2] < -BELOW[0]) & (directions[:, 2] > -BELOW[1])
