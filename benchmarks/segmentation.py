@@ -3,8 +3,8 @@
 ``python -m benchmarks.segmentation FOLDER --out FILE [--pictures FOLDER] [--only NAME] [--rescans] [--no-strength]``
 takes the folder of reference cases. Seeds are the voxel nearest the mask's centre and ten random voxels of the mask,
 none left out. ``--rescans`` repeats all with the patient turned, with more noise, and with voxels of 3 mm.
-``--kept FOLDER`` keeps the scores of each scan and each strength: a run that was broken off goes on from there, and
-strengths are computed once per mask. Remove its ``scans`` when the code has changed.
+``--kept FOLDER`` keeps each seed's score and each strength: a run that was broken off goes on from there, and
+strengths are computed once per mask. Remove its ``scores`` when the code has changed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 
 from benchmarks.segmentation_cases import Case, reference_cases, rescanned
 from benchmarks.segmentation_pictures import draw
-from benchmarks.segmentation_scores import HEADER, Score, Scored, medians, read_scored, row, score, strength
+from benchmarks.segmentation_scores import HEADER, Score, Scored, kept, medians, read_score, row, score, strength
 from BoneStrengthFEALib.errors import RefusedError
 from BoneStrengthFEALib.segmentation.isolate import isolate, label_map_of
 from BoneStrengthFEALib.segmentation.isolated import IsolatedBone
@@ -76,31 +76,28 @@ def _lines(arguments: argparse.Namespace) -> Iterator[str]:
 
 def _scored(scan: Case, arguments: argparse.Namespace) -> Scored:
     name = scan.name.replace(" ", "_").replace(",", "")
-    kept = arguments.kept / "scans" / f"{name}.json" if arguments.kept else None
-    if kept is not None and kept.exists():
-        return read_scored(kept)
-    tries = [try_seed(scan, seed) for seed in seeds(scan, arguments.seeds)]
-    if arguments.pictures:
-        arguments.pictures.mkdir(parents=True, exist_ok=True)
-        first = next((one.found for one in tries if one.found is not None), None)
-        draw(scan, first, arguments.pictures / f"{name}.png")
     forces = arguments.kept / "strengths" if arguments.kept else None
 
     def force(mask: Array) -> float:
         return float("nan") if arguments.no_strength else strength(scan, mask, forces)
 
     base = force(scan.mask)
-    scores = tuple(
-        Score(one.seconds, one.refusal)
-        if one.bone is None or one.found is None
-        else score(scan, one.found, one.seconds, one.bone.notes, (force(one.found), base))
-        for one in tries
-    )
-    scored = Scored(scan.name, scan.ct.spacing_mm, base, scores)
-    if kept is not None:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        scored.written(kept)
-    return scored
+
+    def scored(number: int, seed: FloatArray) -> Score:
+        path = arguments.kept / "scores" / f"{name}_{number}.json" if arguments.kept else None
+        if path is not None and path.exists():
+            return read_score(path)
+        tried = try_seed(scan, seed)
+        if arguments.pictures and number == 0:
+            arguments.pictures.mkdir(parents=True, exist_ok=True)
+            draw(scan, tried.found, arguments.pictures / f"{name}.png")
+        one = Score(tried.seconds, tried.refusal)
+        if tried.bone is not None and tried.found is not None:
+            one = score(scan, tried.found, tried.seconds, tried.bone.notes, (force(tried.found), base))
+        return one if path is None else kept(one, path)
+
+    scores = tuple(scored(number, seed) for number, seed in enumerate(seeds(scan, arguments.seeds)))
+    return Scored(scan.name, scan.ct.spacing_mm, base, scores)
 
 
 def seeds(case: Case, count: int) -> list[FloatArray]:

@@ -67,16 +67,18 @@ class Scored:
         """Whether the scan has voxels of at most 1.5 mm."""
         return max(self.spacing_mm) <= FINE_MM
 
-    def written(self, path: Path) -> None:
-        """Write as JSON, whole or not at all."""
-        _write(path, dataclasses.asdict(self))
+
+def kept(one: Score, path: Path) -> Score:
+    """Write a score as JSON, whole or not at all, and hand it back."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write(path, dataclasses.asdict(one))
+    return one
 
 
-def read_scored(path: Path) -> Scored:
-    """Read what ``Scored.written`` wrote."""
+def read_score(path: Path) -> Score:
+    """Read what ``kept`` wrote."""
     fields = json.loads(path.read_text(encoding="utf-8"))
-    scores = tuple(Score(**{**one, "notes": tuple(one["notes"])}) for one in fields["scores"])
-    return Scored(fields["name"], tuple(fields["spacing_mm"]), fields["mask_strength"], scores)
+    return Score(**{**fields, "notes": tuple(fields["notes"])})
 
 
 def score(case: Case, found: Array, seconds: float, notes: tuple[str, ...], forces: tuple[float, float]) -> Score:
@@ -119,7 +121,7 @@ def surface_distance(case: Case, found: Array) -> float:
     return float(0.5 * (away[1][rims[0]].mean() + away[0][rims[1]].mean()))
 
 
-def strength(case: Case, mask: Array, kept: Path | None) -> float:
+def strength(case: Case, mask: Array, folder: Path | None) -> float:
     """Linear strength of the site's usual load case [N]; NaN when the bone cannot be modelled.
 
     Parameters
@@ -128,21 +130,21 @@ def strength(case: Case, mask: Array, kept: Path | None) -> float:
         The case.
     mask
         (K, J, I) booleans.
-    kept
+    folder
         Folder of strengths computed before, by the bytes of scan and mask.
 
     Returns
     -------
     The strength.
     """
-    if kept is None:
+    if folder is None:
         return _strength(case, mask)
     content = hashlib.sha256(np.packbits(mask).tobytes())
     content.update(np.ascontiguousarray(case.ct.array).tobytes())
     content.update(repr((case.label, VOXEL_MM[case.site], case.ct.ijk_to_ras.tolist())).encode())
-    path = kept / f"{content.hexdigest()[:24]}.json"
+    path = folder / f"{content.hexdigest()[:24]}.json"
     if not path.exists():
-        kept.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         _write(path, _strength(case, mask))
     return float(json.loads(path.read_text(encoding="utf-8")))
 

@@ -31,7 +31,8 @@ PARTS = {1: "corpus", 2: "arcus"}
 SMOOTH_MM = 0.6
 SPACING_MM = (19.0, 46.0)
 """Between the middles of two discs, T4 to L5."""
-MARGIN = (1, 1, 1)
+MARGIN, AROUND = (1, 1, 1), (8, 8, 8)
+"""Voxels kept around the result, and those in which certainty is worked out."""
 
 Cancel = Callable[[], None]
 
@@ -147,7 +148,9 @@ def _isolated(
         raise RefusedError("no bone is left between two discs", "NO_VERTEBRA")
     others = (vertebrae.number > 0) & ~bone
     parted = bone & ndimage.binary_dilation(others)
-    sure = certainty(bone, parted, spine.values, levels.bone_hu, 1.0)
+    sure = np.ones(bone.shape, dtype=np.float32)
+    near = bounding_box(bone, AROUND)
+    sure[near] = certainty(bone[near], parted[near], spine.values[near], levels.bone_hu, 1.0)
     soft = ndimage.gaussian_filter(bone.astype(np.float32), SMOOTH_MM)
     body = ndimage.gaussian_filter((bone & body_of(spine, vertebrae, number)).astype(np.float32), SMOOTH_MM)
     part, fields = _onto_ct(volume, spine, bone, (soft, body, sure))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from BoneStrengthFEALib.bounding_box import bounding_box
 from BoneStrengthFEALib.segmentation.discs import CENTRE_MM, Disc, find_discs, pedicle_profile, pitch_mm
 from BoneStrengthFEALib.segmentation.random_walk import conductance, walk
 from BoneStrengthFEALib.segmentation.straight_spine import StraightSpine
@@ -197,15 +198,16 @@ def _laminae(spine: StraightSpine, pedicles: list[float], pitch: float) -> tuple
 def _without_holes(number: Array, count: int, canal: Array) -> Array:
     filled = np.array(number, dtype=np.uint8)
     for n in range(1, count + 1):
-        one = number == n
+        if not (number == n).any():
+            continue
+        box = bounding_box(number == n)
+        one, in_canal = number[box] == n, canal[box[1:]]
         whole = ndimage.binary_fill_holes(one)
         for section, into in zip(one, whole, strict=True):
-            if not section.any():
-                continue
             holes = ndimage.binary_fill_holes(section) & ~section
             pieces, _ = ndimage.label(holes)
-            into |= holes & ~np.isin(pieces, np.unique(pieces[canal & (pieces > 0)]))
-        filled[whole & (number == 0)] = n
+            into |= holes & ~np.isin(pieces, np.unique(pieces[in_canal & (pieces > 0)]))
+        filled[box][whole & (number[box] == 0)] = n
     return filled
 
 
