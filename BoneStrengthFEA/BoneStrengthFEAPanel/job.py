@@ -1,5 +1,6 @@
 """One call of the command line on what is in the scene: write, start, listen, hand over, clean up."""
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -9,6 +10,7 @@ from slicer.i18n import tr as _
 
 from BoneStrengthFEAPanel.runner import RunnerError
 
+PREFIX = "BoneStrengthFEA-job-"
 PROGRESS = "progress "
 ERROR = "error ["
 ACCEPTABLE = "to take responsibility for a check: --set accept="
@@ -41,7 +43,8 @@ class Job:
             raise RunnerError(_("a computation is running; wait for it or cancel it first"))
         self._listeners = listeners
         self._lines = []
-        self._folder = Path(tempfile.mkdtemp(prefix="BoneStrengthFEA-", dir=temporaryFolder()))
+        removeOrphans()
+        self._folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=temporaryFolder()))
         try:
             self._runner.start(prepare(self._folder, self._results), self._onLine, self._onDone)
         except Exception:
@@ -108,6 +111,16 @@ def caseCommand(study, settings, until="all"):
         return ["case", str(folder), "--out", str(results), "--until", until, "--progress-lines"]
 
     return prepare
+
+
+def removeOrphans():
+    """Remove private folders of applications that have crashed: a CT of somebody is in them."""
+    from BoneStrengthFEALib.parent_watch import process_exists
+
+    for folder in Path(temporaryFolder() or tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
+        owner = folder.name.removeprefix(PREFIX).partition("-")[0]
+        if owner.isdecimal() and not process_exists(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def temporaryFolder():

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
@@ -160,8 +161,15 @@ def test_cancelling_ends_the_process_and_leaves_the_scene(loaded: Any, folder: P
     assert list(folder.glob("BoneStrengthFEA-*")) == []
 
 
-def test_closing_the_scene_in_the_middle_is_safe(loaded: Any) -> None:
+def test_closing_the_scene_in_the_middle_is_safe(loaded: Any, folder: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    orphan, foreign = (folder / f"BoneStrengthFEA-job-{pid}-x" for pid in (ended.pid, os.getpid()))
+    orphan.mkdir()
+    foreign.mkdir()
     loaded.ui.runButton.click()
+    assert not orphan.exists(), "left by an application that has crashed"
+    assert foreign.exists()
     pid = loaded.logic.runner.pid
     slicer.mrmlScene.Clear()
     assert not process_exists(pid)
