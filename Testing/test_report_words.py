@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import string
 import subprocess
@@ -20,6 +21,7 @@ from BoneStrengthFEALib.report import ReportOptions, write_html, write_pdf
 from BoneStrengthFEALib.report.pdf_text import can_shape, markup
 from BoneStrengthFEALib.report.prior import exam_of
 from BoneStrengthFEALib.report.scripts import visual
+from BoneStrengthFEALib.report.system_fonts import font_for
 from BoneStrengthFEALib.report.words import languages, person_name, translate, words_of
 from BoneStrengthFEALib.results import DISCLAIMER
 
@@ -159,3 +161,18 @@ def test_bones_of_a_german_report_are_german_and_still_compared(tmp_path: Path) 
     assert (
         "rechtes Femur" in bundle(results, b"%PDF", options=ReportOptions("de"))["entry"][-1]["resource"]["conclusion"]
     )
+
+
+@pytest.mark.parametrize("name", ["Yamada^Tarou=山田^太郎", "Wang^XiaoDong=王^小东", "Hong^Gildong=洪^吉洞"])
+def test_east_asian_names_are_embedded_when_a_font_has_them(tmp_path: Path, name: str) -> None:
+    """With a font of the machine the letters go into the file; without, the reader's viewer has to supply them."""
+    if font_for(frozenset(map(ord, "山王洪"))) is None:
+        reason = "no font with Chinese characters (Debian package fonts-droid-fallback)"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    pdf = write_pdf(renamed(made_up_results(tmp_path), name), tmp_path)
+    program = require_executable("pdffonts", "poppler-utils")
+    listed = subprocess.run([program, str(pdf)], capture_output=True, check=True, text=True).stdout
+    fonts = [row.split() for row in listed.splitlines()[2:]]
+    assert [row[0] for row in fonts if row[-5] != "yes"] in ([], ["Helvetica"]), "the default, which no text uses"
+    assert any("Fallback" in row[0] or "DejaVu" not in row[0] for row in fonts if row[-5] == "yes")
+    assert name.split("=")[1].replace("^", ", ") in text_of(pdf)
