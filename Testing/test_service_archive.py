@@ -15,6 +15,7 @@ from test_transmission import pacs_file
 
 from BoneStrengthFEALib.cli import main
 from BoneStrengthFEALib.dicom_in import read_folder
+from BoneStrengthFEALib.dicom_out import object_files
 from BoneStrengthFEALib.errors import InputError
 from BoneStrengthFEALib.image_files import read_volume
 from BoneStrengthFEALib.pacs_settings import DicomWebPacs, DimsePacs
@@ -82,6 +83,11 @@ def test_a_real_hip_is_found_measured_and_answered(
         assert set(server.ids("instances")) == before | new
         with service._alone(), pytest.raises(InputError, match="another service"):
             service.run_forever(until_idle=True)
+    sent = {data.SOPInstanceUID: data for data in map(pydicom.dcmread, object_files(service.results / case.key))}
+    assert {one.SOPInstanceUID for one in objects} == set(sent)
+    for one in objects:
+        # every element, pixel and value as it was written
+        assert one == sent[one.SOPInstanceUID], one.Modality
     results = read_results(service.results / case.key)
     report = next(one for one in objects if one.Modality == "SR")
     numbers = [float(item.MeasuredValueSequence[0].NumericValue) for item in _numbers(report)]
