@@ -93,7 +93,7 @@ def test_new_examinations_end_in_the_archive_once(tmp_path: Path, monkeypatch: p
     text = urllib.request.urlopen(f"http://127.0.0.1:{port}/").read().decode("utf-8")
     web.shutdown()
     assert done.key in text
-    assert "MISSING_SLICE" in text
+    assert "Missing slice" in text
     assert "Doe" not in text
 
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from BoneStrengthFEALib.errors import PacsError
+from BoneStrengthFEALib.errors import InputError, PacsError
 
 if TYPE_CHECKING:
     from BoneStrengthFEALib.transmission import Outbox
@@ -90,11 +90,18 @@ def run_outbox(arguments: argparse.Namespace) -> int:
         print("chain of hashes: unbroken" if whole else "chain of hashes: BROKEN")
         return 0 if whole else 1
     if arguments.action == "drop":
+        if not arguments.id:
+            raise InputError("name the entry to drop: 'outbox drop ID'; 'outbox list' shows them")
         box.drop(arguments.id)
     if arguments.action == "retry":
-        box.send_due(force=True)
+        from BoneStrengthFEALib.transmission.queueing import send_and_record
+
+        send_and_record(box, force=True)
     for entry in box.entries():
-        print(f"{entry.id}  {entry.destination}  {len(entry.files)} files  {entry.attempts} tries  {entry.last_error}")
+        print(
+            f"{entry.id}  {entry.destination}  files: {len(entry.files)}  tries: {entry.attempts}  "
+            f"next: {_time(entry.next_try)}  {entry.last_error}"
+        )
     print(f"{len(box.entries())} waiting, {len(box.entries('sent'))} sent, {len(box.entries('dropped'))} dropped")
     return 0
 
@@ -103,3 +110,10 @@ def _box(arguments: argparse.Namespace) -> Outbox:
     from BoneStrengthFEALib.transmission import Outbox, default_outbox
 
     return Outbox(arguments.outbox or default_outbox(), arguments.pacs_file)
+
+
+def _time(seconds: float) -> str:
+    """Seconds since 1970 for people; 0 is a parcel that was not tried yet."""
+    from datetime import datetime, timezone
+
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%H:%M:%S UTC") if seconds else "now"

@@ -49,4 +49,5 @@ def run(arguments: argparse.Namespace) -> int:
     made.append(write_service_record(arguments.folder))
     for path in made:
         print(path.resolve())
+    print("to deliver the signed version: bone-strength-fea send FOLDER --to ...")
     return 0

@@ -25,7 +25,7 @@ from BoneStrengthFEALib.service.search import Search, fetch_study, find_studies,
 from BoneStrengthFEALib.service.settings import ServiceSettings
 from BoneStrengthFEALib.sources.source import StudyRecord
 from BoneStrengthFEALib.transmission.outbox import Outbox
-from BoneStrengthFEALib.transmission.queueing import queue_result
+from BoneStrengthFEALib.transmission.queueing import queue_result, send_and_record
 from BoneStrengthFEALib.transmission.service_record import write_service_record
 
 LOGGER = logging.getLogger(__name__)
@@ -81,10 +81,7 @@ class Service:
         waiting.sort(key=lambda c: (c.attempts, c.utc))
         if waiting:
             self._run(waiting[0])
-        for entry in self.outbox.send_due():
-            folder = Path(entry.result_folder)
-            if entry.answer and folder.is_dir():
-                write_service_record(folder)
+        send_and_record(self.outbox)
         return bool(waiting)
 
     def run_forever(self, until_idle: bool = False) -> None:

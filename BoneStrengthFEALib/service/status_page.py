@@ -11,8 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from BoneStrengthFEALib.errors import BoneStrengthError
-from BoneStrengthFEALib.report.sentences import headline
-from BoneStrengthFEALib.report.words import moment
+from BoneStrengthFEALib.report.sentences import check_name, headline
+from BoneStrengthFEALib.report.words import moment, words_of
 from BoneStrengthFEALib.results import DISCLAIMER
 from BoneStrengthFEALib.results_reading import read_results
 from BoneStrengthFEALib.service.case import DONE, FAILED, MEASURED, QUEUED, REFUSED, RUNNING, ServiceCase
@@ -25,7 +25,7 @@ STYLE = (
     "h1{font-size:22px;color:#1f6f8b;margin:0}h2{font-size:17px;margin:1.4em 0 .3em}"
     "table{border-collapse:collapse;width:100%}td,th{padding:4px 12px 4px 0;border-bottom:1px solid #d5dbe1;"
     "text-align:left;vertical-align:top}.note{color:#a23c27}.soft{color:#5c6b7a}progress{width:14em}"
-    ".failed td,.refused td{color:#9a3b1e}.running td{font-weight:600}td:nth-child(4){white-space:nowrap}"
+    ".failed td,.refused td{color:#9a3b1e}.running td{font-weight:600}.cases td:nth-child(4){white-space:nowrap}"
     ".done td:nth-child(2){color:#3d7d4c}"
 )
 PROGRESS = re.compile(r"(\d\.\d{3}) (.+)")
@@ -59,17 +59,17 @@ def page(service: Service) -> str:
         f"<title>BoneStrengthFEA service</title><style>{STYLE}</style></head><body><h1>BoneStrengthFEA service</h1>"
         f'<p class="note">{escape(DISCLAIMER)}</p>{_running(service, cases)}'
         f'<h2>Examinations</h2><p class="soft">{escape(told)}</p>'
-        f"{_table(('Case', 'State', 'Attempts', 'Since', 'Result or reason'), rows)}"
+        f"{_table(('Case', 'State', 'Attempts', 'Since', 'Result or reason'), rows, 'cases')}"
         f'<h2>Outbox</h2><p class="soft">{len(entries)} waiting, {sent} sent</p>{parcels}</body></html>'
     )
 
 
 def _running(service: Service, cases: Sequence[ServiceCase]) -> str:
     case = next((case for case in cases if case.state == RUNNING), None)
-    if case is None or not service.progress:
+    if case is None:
         return "<p>Nothing is running.</p>"
     told = PROGRESS.search(service.progress)
-    words, bar = service.progress, ""
+    words, bar = service.progress or "starting", ""
     if told:
         percent = round(100 * float(told.group(1)))
         words = f"{told.group(2)}, {percent} %"
@@ -78,7 +78,7 @@ def _running(service: Service, cases: Sequence[ServiceCase]) -> str:
 
 
 def _outcome(service: Service, case: ServiceCase) -> str:
-    """The result in one line, or the code of an error; its words may name a folder."""
+    """The result in one line, or the name of the check that failed."""
     if case.message:
         return _public(case.message)
     if case.state != DONE:
@@ -129,13 +129,15 @@ def serve(service: Service, port: int) -> ThreadingHTTPServer:
 
 
 def _public(message: str) -> str:
-    """The code of an error; its words may name a folder."""
-    return message.partition("]")[0].removeprefix("error [") if message.startswith("error [") else message[:80]
+    """The name of the check that failed; an error's own words may name a folder."""
+    if not message.startswith("error ["):
+        return message[:80]
+    return check_name(message.partition("]")[0].removeprefix("error ["), words_of())
 
 
-def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], name: str = "") -> str:
     head = "".join(f"<th>{escape(c)}</th>" for c in columns)
     body = "".join(
         f"<tr class='{escape(row[1])}'>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
     )
-    return f"<table><tr>{head}</tr>{body}</table>"
+    return f"<table class='{name}'><tr>{head}</tr>{body}</table>"

@@ -55,6 +55,22 @@ def send_queued(box: Outbox, folder: Path) -> tuple[Entry, ...]:
     -------
     Entries of this result that still wait.
     """
-    box.send_due(force=True)
+    send_and_record(box, force=True)
     write_service_record(folder)
     return tuple(entry for entry in box.entries() if Path(entry.result_folder) == folder.resolve())
+
+
+def send_and_record(box: Outbox, force: bool = False) -> None:
+    """Send what is due and bring the service records of what was delivered up to date.
+
+    Parameters
+    ----------
+    box
+        Outbox.
+    force
+        Whether to try at once what would wait.
+    """
+    for entry in box.send_due(force=force):
+        folder = Path(entry.result_folder)
+        if entry.answer and folder.is_dir():
+            write_service_record(folder)
