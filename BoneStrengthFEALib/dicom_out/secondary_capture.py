@@ -12,7 +12,10 @@ from BoneStrengthFEALib.report import sentences
 from BoneStrengthFEALib.results import DISCLAIMER, StudyResults
 from BoneStrengthFEALib.volume import Array
 
-WIDTH, ROW = 1200, 300
+WIDTH, COLUMNS, GAP = 1200, 4, 8
+STEP = (WIDTH - 32 + GAP) // COLUMNS
+"""From one picture to the next [pixels]."""
+TOP, NAME_HEIGHT = 88, 26
 FONT = Path(__file__).parents[1] / "report" / "fonts" / "DejaVuSans.ttf"
 
 
@@ -81,7 +84,8 @@ def picture_page(results: StudyResults, folder: Path) -> Array | None:
     rows = [(site, [folder / name for name in site.pictures.values()]) for site in results.sites if site.pictures]
     if not rows:
         return None
-    page = Image.new("RGB", (WIDTH, 110 + ROW * len(rows)), "black")
+    heights = [NAME_HEIGHT + -(-len(paths) // COLUMNS) * STEP for _, paths in rows]
+    page = Image.new("RGB", (WIDTH, TOP + sum(heights)), "black")
     draw = ImageDraw.Draw(page)
     large, small = ImageFont.truetype(str(FONT), 22), ImageFont.truetype(str(FONT), 15)
     line = sentences.headline(results)
@@ -89,14 +93,15 @@ def picture_page(results: StudyResults, folder: Path) -> Array | None:
         large = ImageFont.truetype(str(FONT), large.size - 1)
     draw.text((16, 14), line, font=large, fill="white")
     draw.text((16, 52), DISCLAIMER, font=small, fill="#ffb454")
-    for n, (site, paths) in enumerate(rows):
-        top = 90 + n * ROW
+    top = TOP
+    for (site, paths), height in zip(rows, heights, strict=True):
         draw.text((16, top), site.name, font=small, fill="white")
-        edge = min(ROW - 40, (WIDTH - 32) // len(paths) - 8)
-        for column, path in enumerate(paths):
+        for n, path in enumerate(paths):
             with Image.open(path) as opened:
                 picture = opened.convert("RGB")
-            scale = edge / max(picture.size)
+            scale = (STEP - GAP) / max(picture.size)
             size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-            page.paste(picture.resize(size, Image.Resampling.LANCZOS), (16 + column * (edge + 8), top + 26))
+            place = (16 + n % COLUMNS * STEP, top + NAME_HEIGHT + n // COLUMNS * STEP)
+            page.paste(picture.resize(size, Image.Resampling.LANCZOS), place)
+        top += height
     return np.asarray(page, dtype=np.uint8)

@@ -10,6 +10,7 @@ from BoneStrengthFEALib.report.calibration_charts import calibration_chart, evid
 from BoneStrengthFEALib.report.change_tables import all_changes
 from BoneStrengthFEALib.report.charts import curve_chart, sample, sweep_chart
 from BoneStrengthFEALib.report.check_rows import merged_rows, reports_of
+from BoneStrengthFEALib.report.drawing import Drawing
 from BoneStrengthFEALib.report.first_page import PICTURES_IN_ROW, bones_shown, pictures_of
 from BoneStrengthFEALib.report.model_table import cited, model_section
 from BoneStrengthFEALib.report.options import ReportOptions
@@ -50,7 +51,7 @@ def expert_pages(results: StudyResults, options: ReportOptions, say: Words) -> l
     sources = {source: n for n, source in enumerate(references(results), 1)}
     sections = [*_numbers(results.sites, sources, say), *all_changes(results, options, say)]
     sections += _pictures(results.sites, bones_shown(options), say)
-    sections += [section for site in results.sites for section in _bone(site, say)]
+    sections += _loading(results.sites, say)
     sections += (
         model_section(results.sites, sources, say) + _calibration(results, sources, say) + _service(results, say)
     )
@@ -153,36 +154,37 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _bone(site: SiteResult, say: Words) -> list[Section]:
-    """Curve and falls of one bone."""
-    blocks: list[Block] = []
-    drawn = []
-    if site.curve:
-        percent = f"{100 * site.curve[-1].plastic_fraction:.0f}"
-        drawn.append((curve_chart(site.curve, say), say("curve_note", steps=len(site.curve), percent=percent)))
-    if len(site.sweep) > 1:
-        drawn.append((sweep_chart(site.sweep, say), say("sweep_note")))
-    if drawn:
-        blocks.append(Figures(tuple(drawn)))
-    if site.sweep:
-        blocks.append(_falls(site, say))
-    return [Section(say("bone_details", bone=site.name), tuple(blocks))] if blocks else []
+def _loading(sites: Sequence[SiteResult], say: Words) -> list[Section]:
+    """Curves and falls of all bones, two drawings side by side."""
+    drawn: list[tuple[Drawing, str]] = []
+    for site in sites:
+        if site.curve:
+            percent = f"{100 * site.curve[-1].plastic_fraction:.0f}"
+            note = say("curve_note", steps=len(site.curve), percent=percent)
+            drawn.append((curve_chart(site.curve, say), f"{site.name}: {note}"))
+        if len(site.sweep) > 1:
+            drawn.append((sweep_chart(site.sweep, say), f"{site.name}: {say('sweep_note')}"))
+    blocks: list[Block] = [Figures(tuple(drawn))] if drawn else []
+    if any(site.sweep for site in sites):
+        blocks.append(_falls(sites, say))
+    return [Section(say("loading"), tuple(blocks))] if blocks else []
 
 
-def _falls(site: SiteResult, say: Words) -> Table:
-    weakest = min(site.sweep, key=lambda point: point.force_n)
+def _falls(sites: Sequence[SiteResult], say: Words) -> Table:
     rows = tuple(
         (
+            site.name,
             f"{p.rotation_deg:g}°",
             f"{p.adduction_deg:g}°",
             f"{number(p.force_n, 'N')} N",
             f"{number(p.stiffness_n_per_mm, 'N/mm')} N/mm",
-            say("weakest") if p is weakest else "",
+            say("weakest") if p is min(site.sweep, key=lambda point: point.force_n) else "",
         )
+        for site in sites
         for p in site.sweep
     )
-    keys = ("rotation", "adduction", "load_linear", "stiffness")
-    return Table((*(say(key) for key in keys), ""), rows, (4, 4, 4, 4, 3), dense=True)
+    keys = ("bone", "rotation", "adduction", "load_linear", "stiffness")
+    return Table((*(say(key) for key in keys), ""), rows, (3, 4, 4, 4, 4, 3), dense=True)
 
 
 def _calibration(results: StudyResults, sources: Mapping[str, int], say: Words) -> list[Section]:

@@ -38,7 +38,9 @@ def limit_bars(results: StudyResults, say: Words) -> list[Block]:
             min((pair for pair in lines if pair[1].measure == name), key=lambda pair: pair[1].value)
             for name in dict.fromkeys(line.measure for _, line in lines)
         ]
-    bars = [_bar(site.name, line.measure, line.value, cut_off(line.measure, sex), say) for site, line in lines]
+    # the class rests on a rounded number, the reader sees the one of the table
+    shown = [(site, line, site.strengths[0].force_n if site.strengths else line.value) for site, line in lines]
+    bars = [_bar(site.name, line.measure, value, cut_off(line.measure, sex), say) for site, line, value in shown]
     bars += _density_bars(results, say)
     return [Figures(tuple((bar, "") for bar in bars[:BARS_SHOWN]))] if bars else []
 
