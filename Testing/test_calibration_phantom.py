@@ -12,7 +12,7 @@ import pytest
 from benchmarks.phantom_scenes import SCENES, tried
 from BoneStrengthFEALib import calibration
 from BoneStrengthFEALib.acquisition import Acquisition
-from BoneStrengthFEALib.calibration.phantom import calibrate_phantom
+from BoneStrengthFEALib.calibration.phantom import CLEAR_DRIFT, calibrate_phantom, drift
 from BoneStrengthFEALib.calibration.phantom_definition import (
     SCHEMA,
     load_phantom,
@@ -176,6 +176,14 @@ def test_drift_along_the_table_is_refused(ct: Volume) -> None:
     spread = found.standard_uncertainty(100.0)
     assert spread is not None
     assert spread == pytest.approx(found.coefficients[1] * 7.217, rel=0.1)
+
+
+def test_noise_is_no_drift() -> None:
+    """Twelve slices of 30 HU of noise slope by more than 15 HU end to end in one of five rods, which is no drift."""
+    noise = np.random.default_rng(5).normal(0.0, 30.0, (5, 12))
+    assert abs(drift(noise)) > 15.0
+    assert drift(noise, CLEAR_DRIFT) == 0.0
+    assert drift(0.01 * noise + 2.0 * np.arange(12.0), CLEAR_DRIFT) == pytest.approx(22.0, abs=1.0)
 
 
 def test_cupping_by_hand() -> None:

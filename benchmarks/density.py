@@ -24,6 +24,14 @@ VOXELS_MM = (0.5, 1.0, 1.5, 3.0)
 POSES = ((4.0, -3.0, 7.0), (-6.0, 5.0, 21.0))
 HIP = SyntheticFemur(cortex_mm=2.0)
 Errors = dict[str, dict[float, float]]
+CURVES = {
+    "trabecular_vbmd": "trabecular vBMD",
+    "integral_vbmd": "integral vBMD",
+    "cortical_vbmd": "cortical vBMD",
+    "femoral_neck_abmd": "femoral neck aBMD",
+    "total_hip_abmd": "total hip aBMD",
+}
+"""What the picture shows."""
 
 
 def vertebra_measures(
@@ -87,16 +95,18 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--picture", type=Path)
     parser.add_argument("--piece", type=float, default=0.25)
+    parser.add_argument("--voxels", type=float, nargs="+", default=VOXELS_MM)
     chosen = parser.parse_args()
     tables: dict[str, Errors] = {}
     for vertebra in VERTEBRAE:
         runs = {
-            h: [vertebra_measures(vertebra, angles, h, min(chosen.piece, h / 3)) for angles in POSES] for h in VOXELS_MM
+            h: [vertebra_measures(vertebra, angles, h, min(chosen.piece, h / 3)) for angles in POSES]
+            for h in chosen.voxels
         }
         tables[f"{vertebra.level}, {vertebra.core_mg_cm3:g} mg/cm3"] = _report(
             f"spine phantom {vertebra.level}", _with_found(vertebra.exact()), runs
         )
-    hips = {h: [hip_measures(HIP, angles, h, min(chosen.piece, h / 2)) for angles in POSES] for h in VOXELS_MM}
+    hips = {h: [hip_measures(HIP, angles, h, min(chosen.piece, h / 2)) for angles in POSES] for h in chosen.voxels}
     tables["hip"] = _report("hip", exact_hip(HIP) | _restored(exact_hip(HIP)), hips)
     if chosen.picture:
         _draw(tables, chosen.picture)
@@ -137,19 +147,33 @@ def _report(title: str, exact: dict[str, float], runs: dict[float, list[dict[str
 
 
 def _draw(tables: dict[str, Errors], path: Path) -> None:
+    """Errors by voxel size: full lines as reported by default, dashed lines as they are otherwise."""
     import matplotlib as mpl
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(1, len(tables), figsize=(4.0 * len(tables), 3.8), constrained_layout=True)
+    figure, axes = plt.subplots(1, len(tables), figsize=(3.6 * len(tables), 4.2), sharey=True, constrained_layout=True)
     for axis, (title, errors) in zip(axes, tables.items(), strict=True):
-        for name, curve in errors.items():
-            if name.endswith(("abmd", "vbmd")) and not name.startswith("found"):
-                axis.plot(list(curve), list(curve.values()), marker="o", markersize=3, label=name.replace("_", " "))
+        for number, (name, words) in enumerate(CURVES.items()):
+            # by default the hip's areal density and a body's restored content hold the mineral of the rim
+            restored = name.endswith("abmd")
+            for curve, style, label in (
+                (errors.get(name), "--" if restored else "-", f"{words}, rim left out" if restored else words),
+                (
+                    errors.get(f"restored_{name}"),
+                    "-" if restored else "--",
+                    words if restored else f"{words}, with rim",
+                ),
+            ):
+                if curve is not None:
+                    axis.plot(
+                        list(curve), list(curve.values()), style, color=f"C{number}", marker="o", ms=3, label=label
+                    )
         axis.axhline(0.0, color="black", linewidth=0.6)
-        axis.set(title=title, xlabel="voxel (mm)", xticks=VOXELS_MM)
-        axis.legend(fontsize=6)
+        axis.set(title=title, xlabel="voxel (mm)", xticks=list(next(iter(errors.values()))))
+    handles = {label: line for axis in axes for line, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=5, fontsize=8)
     axes[0].set_ylabel("error of the measure (%)")
     figure.savefig(path, dpi=90)
 

@@ -84,14 +84,17 @@ def main() -> None:
 
 def row(name: str, tries: list[tuple[str, str, float]]) -> str:
     """A line of the table."""
-    found = [share for _, outcome, share in tries if outcome == "found"]
-    odd = [f"{phantom}: {outcome}" for phantom, outcome, share in tries if outcome != "found"]
-    odd += [f"{phantom}: {share:.1f}" for phantom, outcome, share in tries if outcome == "found" and share > 1]
+    found = [share for _, outcome, share in tries if outcome.startswith("found")]
+    odd = [f"{phantom}: {outcome}" for phantom, outcome, _ in tries if not outcome.startswith("found")]
+    odd += [f"{phantom}: {share:.1f}{outcome[5:]}" for phantom, outcome, share in tries if share > 1]
     return f"| {name} | {len(found)} of {len(tries)} | {max(found, default=np.nan):.2f} | {'; '.join(odd)} |"
 
 
 def tried(scene: Scene, phantom: Phantom) -> tuple[str, str, float]:
-    """Id of the phantom, "found" or the code of what refused it, largest error over its limit up to the densest rod."""
+    """Id of the phantom, what became of it, largest error over its limit up to the densest rod.
+
+    What became of it: "found", "found, warned" of its uncertainty, or the code of what refused it.
+    """
     try:
         result = calibrate_phantom(scan(scene, phantom), None, phantom)
     except CalibrationError as error:
@@ -99,7 +102,9 @@ def tried(scene: Scene, phantom: Phantom) -> tuple[str, str, float]:
     off = np.abs(result.density(SIGMA * DENSITIES + BETA) - DENSITIES) / np.maximum(2.0, 0.02 * DENSITIES)
     share = float(off[max(point.reference for point in result.points) >= DENSITIES].max())
     refused = result.quality.refused
-    return phantom.id, refused[0].check if refused else "found", share
+    warned = any(line.check == "PHANTOM_UNCERTAINTY" for line in result.quality.warnings)
+    outcome = refused[0].check if refused else "found, warned" if warned else "found"
+    return phantom.id, outcome, np.nan if refused else share
 
 
 def scan(scene: Scene, phantom: Phantom) -> Volume:

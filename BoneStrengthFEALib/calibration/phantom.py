@@ -13,7 +13,7 @@ from BoneStrengthFEALib.calibration.phantom_definition import Phantom
 from BoneStrengthFEALib.calibration.phantom_fit import RodFit, fit_rods
 from BoneStrengthFEALib.calibration.phantom_reach import doubt_lines, offset_line, reach_line
 from BoneStrengthFEALib.calibration.record import Calibration, CalibrationPoint
-from BoneStrengthFEALib.calibration.rod_cupping import cupping_line, rod_cupping
+from BoneStrengthFEALib.calibration.rod_cupping import Cupping, cupping_line, rod_cupping
 from BoneStrengthFEALib.calibration.rod_noise import uncertainty_line, variance_of_means
 from BoneStrengthFEALib.calibration.rod_search import find_rods
 from BoneStrengthFEALib.calibration.tissue_samples import TissueSample
@@ -28,6 +28,8 @@ RESIDUAL_MG, RESIDUAL_SHARE = 5.0, 0.05
 SD_HU = 40.0
 DRIFT_WARN_HU, DRIFT_REFUSE_HU = 5.0, 15.0
 """Change of a rod along the phantom, end to end; 5 HU are about 4 mg/cm3."""
+CLEAR_DRIFT, SEEN = 3.0, 2.0
+"""Standard errors beyond which a drift is judged, and a drift or a bow counts in the uncertainty."""
 SLOPE_REFUSE, SLOPE_WARN = (1.0, 1.75), (1.15, 1.45)
 """HU per mg/cm3 of K2HPO4 at 60 to 90 and around 120 kV (computed from attenuation, docs/methods.md)."""
 FEWEST_SLICES = 10
@@ -96,13 +98,13 @@ def calibrate_phantom(ct: Volume, labels: LabelMap | None, phantom: Phantom) -> 
     cupping = rod_cupping(phantom, samples.hu, variance)
     lines = _lines(phantom, samples, fit) + ([] if cupping is None else [cupping_line(cupping)])
     lines += doubt_lines(lines, present)
-    # drift has a gate of its own
+    # drift and cupping have gates of their own
     lines.append(uncertainty_line(fit.coefficients, fit.covariance))
     return Calibration(
         f"phantom-{phantom.fit}",
         phantom.kind,
         fit.coefficients,
-        _with_drift(fit, samples.by_slice),
+        _with_field(fit, samples.by_slice, cupping),
         tuple(_point(phantom, samples, fit, n) for n in np.flatnonzero(present).tolist()),
         {
             "r_squared": fit.r_squared,
@@ -181,13 +183,15 @@ def labelled_rods(ct: Volume, labels: LabelMap | None, phantom: Phantom) -> RodS
     return RodSamples(mean, sd, np.array([v.size for v in samples]), by_slice, samples, "rods labelled by the user", {})
 
 
-def drift(by_slice: FloatArray) -> float:
+def drift(by_slice: FloatArray, standard_errors: float = 0.0) -> float:
     """Largest change of a rod from end to end of the phantom, by a straight line through its slices.
 
     Parameters
     ----------
     by_slice
         (n, s) means per slice [HU].
+    standard_errors
+        Only changes count that are larger than so many of their own standard errors: noise makes lines slope too.
 
     Returns
     -------
@@ -195,19 +199,24 @@ def drift(by_slice: FloatArray) -> float:
     """
     changes = [0.0]
     for row in by_slice:
-        good = np.isfinite(row)
-        if good.sum() >= 3:
-            slope = np.polynomial.polynomial.polyfit(np.flatnonzero(good), row[good], 1)[1]
-            changes.append(float(slope * (np.ptp(np.flatnonzero(good)))))
+        good = np.flatnonzero(np.isfinite(row))
+        if good.size >= 3:
+            line = np.polynomial.polynomial.polyfit(good, row[good], 1)
+            left = row[good] - np.polynomial.polynomial.polyval(good, line)
+            error = np.sqrt((left @ left) / (good.size - 2) / ((good - good.mean()) ** 2).sum())
+            if abs(line[1]) > standard_errors * error:
+                changes.append(float(line[1] * np.ptp(good)))
     return max(changes, key=abs)
 
 
-def _with_drift(fit: RodFit, by_slice: FloatArray) -> FloatArray:
-    """Covariance with the drift all rods share: bone lies anywhere along it (rectangular, JCGM 100:2008, 4.3.7)."""
+def _with_field(fit: RodFit, by_slice: FloatArray, cupping: Cupping | None) -> FloatArray:
+    """Covariance with how HU change along and across the phantom: bone lies anywhere (rectangular, JCGM 100, 4.3.7)."""
     rows = by_slice[np.isfinite(by_slice).all(axis=1)]
-    shared = drift(rows.mean(axis=0, keepdims=True)) if len(rows) else 0.0
+    # noise and rods off their certificate look like a little of both
+    shared = drift(rows.mean(axis=0, keepdims=True), SEEN) if len(rows) else 0.0
+    bow = 0.0 if cupping is None or abs(cupping.hu) <= SEEN * cupping.uncertainty_hu else cupping.hu
     covariance = np.array(fit.covariance)
-    covariance[0, 0] += (fit.coefficients[1] * shared) ** 2 / 12.0
+    covariance[0, 0] += fit.coefficients[1] ** 2 * (shared**2 + bow**2) / 12.0
     return covariance
 
 
@@ -245,7 +254,7 @@ def _lines(phantom: Phantom, samples: RodSamples, fit: RodFit) -> list[QualityLi
     off = np.abs(fit.fitted_mg_cm3 - density)[present]
     allowed = np.maximum(RESIDUAL_MG, RESIDUAL_SHARE * np.abs(density[present]))
     misfit, slices = abs(1 - fit.r_squared), samples.by_slice.shape[1]
-    change, noise = abs(drift(samples.by_slice)), float(np.nanmax(samples.sd_hu))
+    change, noise = abs(drift(samples.by_slice, CLEAR_DRIFT)), float(np.nanmax(samples.sd_hu))
     return [
         _graded("PHANTOM_FIT", misfit, (FIT_WARN, FIT_REFUSE), f"R2 {fit.r_squared:.5f}", "|1 - R2| at most 2 %",
                 "check which phantom it is, the order of its rods and their segmentation"),
