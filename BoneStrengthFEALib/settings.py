@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from BoneStrengthFEALib.errors import InputError
+from BoneStrengthFEALib.segmentation_settings import SegmentationSettings
 from BoneStrengthFEALib.table_files import read_table, table_to
 
 
@@ -220,7 +221,7 @@ class Settings:
 
     Parameters
     ----------
-    calibration, model, solver, nonlinear, risk, limb, measures
+    calibration, model, solver, nonlinear, risk, limb, measures, segmentation
         The parts.
     quality_profile
         Id or path of the quality profile.
@@ -237,6 +238,7 @@ class Settings:
     accept: tuple[str, ...] = ()
     limb: LimbSettings = LimbSettings()
     measures: MeasureSettings = MeasureSettings()
+    segmentation: SegmentationSettings = SegmentationSettings()
 
     def to_dict(self) -> dict[str, Any]:
         """Nested plain dictionary.

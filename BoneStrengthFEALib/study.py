@@ -147,7 +147,8 @@ def check_hounsfield(ct: Volume) -> None:
         return
     raise InputError(
         f"the image does not look like HU: its numbers run from {low:.4g} to {high:.4g}; expected fat or air near "
-        "-1000 to -50 and bone above 150. Apply the rescale slope and intercept, or give the original CT",
+        "-1000 to -50 and bone above 150. Apply the rescale slope and intercept, or give the original CT; for an image "
+        "of calibrated density say so (--density)",
         code="NOT_HU",
     )
 

@@ -10,8 +10,9 @@ import pytest
 
 from BoneStrengthFEALib.errors import InputError
 from BoneStrengthFEALib.label_map import LabelMap
+from BoneStrengthFEALib.quality import Outcome
 from BoneStrengthFEALib.segmentation import read_labels, write_labels
-from BoneStrengthFEALib.segmentation.edits import write_keeping_edits
+from BoneStrengthFEALib.segmentation.edits import Made, made_line, write_keeping_edits
 from BoneStrengthFEALib.segmentation.label_record import record_of
 from BoneStrengthFEALib.volume import Quantity, Volume
 
@@ -45,6 +46,24 @@ def test_only_what_was_not_edited_is_made_again(tmp_path: Path, suffix: str) -> 
     assert (found["femur_left"] == other).all()
     # a third time: still edited
     assert set(write_keeping_edits(made(), path)[1]) == set(kept)
+
+
+@pytest.mark.parametrize("suffix", [".seg.nrrd", ".nii.gz"])
+def test_what_a_label_rests_on_reaches_who_measures_it(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"bones{suffix}"
+    notes = {"vertebra_1": ("level unknown",)}
+    write_keeping_edits(made(), path, Made(notes=notes))
+    back = read_labels(path)
+    assert back.names == NAMES
+    line = made_line(back, "vertebra_1", path)
+    assert line is not None
+    assert (line.outcome, line.found) == (Outcome.WARN, "vertebra_1: level unknown; not edited since")
+    assert made_line(back, "femur_left", path) is None
+    edited = np.array(back.volume.array)
+    edited[1, 1, 2] = 0
+    again = made_line(LabelMap(back.volume.with_array(edited), back.names), 1, path)
+    assert again is not None
+    assert (again.outcome, again.found.split("; ")[-1]) == (Outcome.PASS, "edited by a person since")
 
 
 def test_a_file_cropped_by_slicer_is_recognised(tmp_path: Path) -> None:

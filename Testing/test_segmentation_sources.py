@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -13,12 +14,15 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from BoneStrengthFEALib.acquisition import Acquisition
 from BoneStrengthFEALib.cli.main import main
+from BoneStrengthFEALib.cli.run import run_parser
+from BoneStrengthFEALib.cli.study_arguments import study_of
 from BoneStrengthFEALib.errors import DependencyError, GeometryError, InputError
 from BoneStrengthFEALib.image_files import write_volume
 from BoneStrengthFEALib.segmentation import read_labels
 from BoneStrengthFEALib.segmentation.label_objects import label_object_in, require_same_patient_space
 from BoneStrengthFEALib.segmentation.rtstruct import RTSTRUCT_CLASS
 from BoneStrengthFEALib.segmentation.tools import run_tool, totalsegmentator_command
+from BoneStrengthFEALib.segmentation_settings import SegmentationSettings
 from BoneStrengthFEALib.volume import Grid, Quantity, Volume
 
 STUDY, FRAME = "1.2.826.0.1.3680043.8.498.1", "1.2.826.0.1.3680043.8.498.2"
@@ -111,7 +115,7 @@ def test_the_study_tells_which_labels_belong_to_a_ct(tmp_path: Path) -> None:
 
 def a_ct() -> Volume:
     return Volume(
-        np.random.default_rng(2).integers(-50, 300, (5, 6, 7)).astype(np.int16), a_grid().ijk_to_ras, Quantity.HU
+        np.random.default_rng(2).integers(-150, 300, (5, 6, 7)).astype(np.int16), a_grid().ijk_to_ras, Quantity.HU
     )
 
 
@@ -198,3 +202,22 @@ def test_segment_takes_a_command(tmp_path: Path) -> None:
     target = tmp_path / "out.seg.nrrd"
     assert main(["segment", str(tmp_path / "ct.nii.gz"), "--tool", tool, "--out", str(target)]) == 0
     assert list(read_labels(target).names.values()) == ["femur_left"]
+
+
+def test_segment_and_run_take_the_program_of_the_settings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    script = tmp_path / "tool.py"
+    script.write_text(STAND_IN, encoding="utf-8")
+    write_volume(a_ct(), tmp_path / "ct.nii.gz")
+    command = f'"{sys.executable}" "{script}" -i {{input}} -o {{output}} --ml'
+    chosen = {"segmentation": {"command": command, "numbering": "totalsegmentator"}}
+    (tmp_path / "settings.json").write_text(json.dumps(chosen), encoding="utf-8")
+    call = ["segment", str(tmp_path / "ct.nii.gz"), "--tool", "--out", str(tmp_path / "out.seg.nrrd")]
+    assert main(call) == 2
+    assert "no segmentation program is set" in capsys.readouterr().err
+    assert main([*call, "--settings", str(tmp_path / "settings.json")]) == 0
+    assert list(read_labels(tmp_path / "out.seg.nrrd").names.values()) == ["vertebrae_L3"]
+    words = [str(tmp_path / "ct.nii.gz"), "--label", "vertebrae_L3", "--settings", str(tmp_path / "settings.json")]
+    study = study_of(run_parser().parse_args([*words, "--out", "unused"]))
+    assert (study.labels.mask("vertebrae_L3").array == (np.asarray(study.ct.array) > 100)).all()
+    with pytest.raises(InputError, match=r"names \{input\} and \{output\}"):
+        SegmentationSettings("tool {input}")

@@ -9,6 +9,7 @@ from io import StringIO
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 from dicom_cases import COUNT, every, series, write
 from pacs_server import Orthanc, orthanc
@@ -18,9 +19,27 @@ from BoneStrengthFEALib.cli.run import run_parser
 from BoneStrengthFEALib.cli.source_arguments import local_ct
 from BoneStrengthFEALib.cli.study_arguments import study_of
 from BoneStrengthFEALib.dicom_in import read_folder
+from BoneStrengthFEALib.dicom_out.label_segmentation import write_label_segmentation
+from BoneStrengthFEALib.dicom_out.segmentation import Maker
 from BoneStrengthFEALib.errors import InputError
 from BoneStrengthFEALib.image_files import write_volume
+from BoneStrengthFEALib.label_map import LabelMap
 from BoneStrengthFEALib.volume import Quantity
+
+
+def drawn(ct: Path, folder: Path) -> Path:
+    """DICOM SEG of what is brighter than 300 HU, and the same as a result of a run, which is no label."""
+    scan = read_folder(ct)
+    labels = LabelMap(scan.ct.with_array((scan.ct.array > 300).astype(np.uint8), Quantity.LABEL), {1: "vertebra_L1"})
+    folder.mkdir()
+    for name, text in (("hand", "drawn by hand"), ("result", "BoneStrengthFEA: analysed bone, vertebra")):
+        write_label_segmentation(labels, scan.acquisition, folder / f"{name}.dcm", Maker(series=text))
+        data = pydicom.dcmread(folder / f"{name}.dcm")
+        # objects of the same labels have the same identifiers
+        data.SeriesInstanceUID, data.SOPInstanceUID = f"2.25.{7 + len(text)}", f"2.25.{107 + len(text)}"
+        data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID
+        data.save_as(folder / f"{name}.dcm")
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +51,12 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
     every(StudyInstanceUID=soft[0].StudyInstanceUID, ConvolutionKernel="Br69")(sharp)
     every(AccessionNumber="A78", PatientID="B2")(bad)
     del bad[7]
+    labelled = series()
+    every(AccessionNumber="A80", PatientID="B4", RescaleIntercept=-1300)(labelled)
     with orthanc(folder / "server") as server:
-        for name, images in (("soft", soft), ("sharp", sharp), ("bad", bad)):
+        for name, images in (("soft", soft), ("sharp", sharp), ("bad", bad), ("labelled", labelled)):
             server.store(write(images, folder / name))
+        server.store(drawn(folder / "labelled", folder / "drawn"))
         yield server
 
 
@@ -105,6 +127,17 @@ def test_run_takes_an_accession_number(connections: Path, archive: Orthanc, tmp_
     np.testing.assert_array_equal(study.ct.array, truth.ct.array)
     assert study.acquisition.kvp == 120
     assert study.acquisition.accession_number == "A77"
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("name", ["web", "node"])
+def test_labels_of_the_study_come_with_its_scan(connections: Path, tmp_path: Path, name: str) -> None:
+    command = [f"pacs:{name}", "--accession", "A80", "--label", "vertebra_L1", "--out", str(tmp_path / "out")]
+    with local_ct(run_parser().parse_args(command)) as local:
+        study = study_of(local)
+    assert study.labels.names == {1: "vertebra_L1"}
+    np.testing.assert_array_equal(study.labels.volume.array, study.ct.array > 300)
+    assert study.targets[0].label == "vertebra_L1"
 
 
 def test_an_accession_number_needs_a_source(tmp_path: Path) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +23,9 @@ from BoneStrengthFEALib.segmentation import read_labels, write_labels
 from BoneStrengthFEALib.segmentation.edits import Made, write_keeping_edits
 from BoneStrengthFEALib.segmentation.label_objects import require_same_patient_space
 from BoneStrengthFEALib.segmentation.label_record import record_of
-from BoneStrengthFEALib.segmentation.tools import run_tool, totalsegmentator_command
+from BoneStrengthFEALib.segmentation.tools import run_chosen, run_tool, totalsegmentator_command, words_of
+from BoneStrengthFEALib.segmentation_settings import SegmentationSettings
+from BoneStrengthFEALib.settings import read_settings
 from BoneStrengthFEALib.volume import Volume
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--series", default="", metavar="UID", help="DICOM series; else the best one for bone is chosen"
     )
     _add_origin(parser)
+    parser.add_argument("--settings", type=Path, metavar="FILE", help="with segmentation.command for --tool")
     parser.add_argument("--confidence", type=Path, metavar="FILE", help="write how certain each voxel is [percent]")
     parser.add_argument("--numbering", choices=SCHEMES, default="none", help="what values mean without names")
     parser.add_argument(
@@ -86,7 +87,13 @@ def _add_origin(parser: argparse.ArgumentParser) -> None:
     source.add_argument(
         "--totalsegmentator", nargs="?", const="total", metavar="TASK", help="run TotalSegmentator (must be installed)"
     )
-    source.add_argument("--tool", metavar="COMMAND", help="run a program: 'PROGRAM --in {input} --out {output}'")
+    source.add_argument(
+        "--tool",
+        nargs="?",
+        const="",
+        metavar="COMMAND",
+        help="run a program: 'PROGRAM --in {input} --out {output}'; without a command that of --settings",
+    )
     source.add_argument(
         "--auto",
         action="store_true",
@@ -167,12 +174,12 @@ def _maker(arguments: argparse.Namespace) -> Maker:
     from BoneStrengthFEALib.dicom_out.segmentation import Maker
 
     name, way = Maker.name, "SEMIAUTOMATIC"
-    if arguments.auto or arguments.totalsegmentator or arguments.tool:
+    if arguments.auto or arguments.totalsegmentator or arguments.tool is not None:
         way = "AUTOMATIC"
     if arguments.totalsegmentator:
         name = "TotalSegmentator"
-    elif arguments.tool:
-        name = Path(_words(arguments.tool)[0]).name
+    elif arguments.tool is not None:
+        name = Path((words_of(_program(arguments).command) or [name])[0]).name
     elif arguments.labels:
         name = "labels of another origin"
     return Maker(name, way, "Bone labels, to be checked by a person", f"{Maker.name}: bone labels")
@@ -182,16 +189,18 @@ def _given(arguments: argparse.Namespace, scan: DicomScan) -> LabelMap:
     ct = scan.ct
     if arguments.totalsegmentator:
         return run_tool(totalsegmentator_command(arguments.totalsegmentator), ct, "totalsegmentator")
-    if arguments.tool:
-        return run_tool(_words(arguments.tool), ct, arguments.numbering)
+    if arguments.tool is not None:
+        return run_chosen(_program(arguments), ct)
     require_same_patient_space(arguments.labels, scan.acquisition)
     given = read_labels(arguments.labels, arguments.numbering, ct.grid)
     return LabelMap(onto_grid(given.volume, ct.grid), given.names)
 
 
-def _words(command: str) -> list[str]:
-    # backslashes are part of a path on Windows
-    return [word.strip('"') for word in shlex.split(command, posix=os.name != "nt")]
+def _program(arguments: argparse.Namespace) -> SegmentationSettings:
+    """Program of --tool; without a command there that of the settings."""
+    if arguments.tool:
+        return SegmentationSettings(arguments.tool, arguments.numbering)
+    return read_settings(arguments.settings).segmentation if arguments.settings else SegmentationSettings()
 
 
 def _isolated(arguments: argparse.Namespace, ct: Volume) -> tuple[LabelMap, dict[str, tuple[str, ...]]]:

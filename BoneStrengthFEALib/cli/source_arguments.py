@@ -76,11 +76,26 @@ def fetch(arguments: argparse.Namespace, source: ImageSource, records: tuple[Ser
             progress.close()
 
 
+def wants_labels(arguments: argparse.Namespace) -> bool:
+    """Tell whether the labels of the study are asked for.
+
+    Parameters
+    ----------
+    arguments
+        Parsed arguments.
+
+    Returns
+    -------
+    True for a command that measures, without a file of labels, a point or a box.
+    """
+    return hasattr(arguments, "label") and not (arguments.labels or arguments.point or arguments.box)
+
+
 @contextlib.contextmanager
 def local_ct(arguments: argparse.Namespace) -> Iterator[argparse.Namespace]:
     """Make a CT at a source a folder on this machine, which is private and goes when the block ends.
 
-    When labels are asked for by name but no file is given, those of the study come with it.
+    When labels are needed and no file is given, those of the study come with it.
 
     Parameters
     ----------
@@ -110,7 +125,7 @@ def local_ct(arguments: argparse.Namespace) -> Iterator[argparse.Namespace]:
     with private_folder() as place:
         changed = argparse.Namespace(**vars(arguments))
         changed.ct = fetch(arguments, source, records, place / "ct")
-        if getattr(arguments, "label", None) and arguments.labels is None:
+        if wants_labels(arguments):
             for number, record in enumerate(label_series(listed, records[0].study_uid)):
                 fetch(arguments, source, (record,), changed.ct / f"labels{number + 1:02d}")
         yield changed

@@ -11,17 +11,20 @@ from BoneStrengthFEALib.anatomy import Side, Site
 from BoneStrengthFEALib.calibration.dispatch import KINDS
 from BoneStrengthFEALib.cli.point_arguments import box_of, isolated_at_point, point_of
 from BoneStrengthFEALib.cli.scan_arguments import read_scan
-from BoneStrengthFEALib.cli.settings_arguments import add_settings_arguments
+from BoneStrengthFEALib.cli.settings_arguments import add_settings_arguments, settings_of
 from BoneStrengthFEALib.dicom_in import DicomScan
 from BoneStrengthFEALib.errors import InputError
 from BoneStrengthFEALib.image_files import read_volume
 from BoneStrengthFEALib.label_map import LabelMap
 from BoneStrengthFEALib.label_names import SCHEMES, label_names
 from BoneStrengthFEALib.landmark_files import Landmarks, landmarks_of, read_landmarks
-from BoneStrengthFEALib.quality import QualityReport
+from BoneStrengthFEALib.quality import QualityLine
 from BoneStrengthFEALib.regrid import onto_grid
 from BoneStrengthFEALib.segmentation import read_labels
+from BoneStrengthFEALib.segmentation.edits import made_line
 from BoneStrengthFEALib.segmentation.label_objects import label_object_in, require_same_patient_space
+from BoneStrengthFEALib.segmentation.tools import run_chosen
+from BoneStrengthFEALib.segmentation_settings import SegmentationSettings
 from BoneStrengthFEALib.study import Study, Target
 from BoneStrengthFEALib.volume import Quantity, Volume
 
@@ -151,13 +154,11 @@ def study_of(arguments: argparse.Namespace) -> Study:
     def on_ct(path: Path) -> Volume:
         return onto_grid(read_volume(path, Quantity.LABEL), ct.grid)
 
-    quality = scan.quality
     tissues = parts = None
     if arguments.point or arguments.box:
         labels, targets, parts, lines = isolated_at_point(arguments, ct)
-        quality = QualityReport((*quality.lines, *lines))
     else:
-        labels, targets = _labelled(arguments, scan)
+        labels, targets, lines = _labelled(arguments, scan)
     if arguments.tissues:
         tissues = LabelMap(on_ct(arguments.tissues), label_names(arguments.tissue_numbering))
     if arguments.bodies:
@@ -171,7 +172,7 @@ def study_of(arguments: argparse.Namespace) -> Study:
         scan.acquisition,
         tissues,
         parts,
-        quality,
+        scan.quality.merged(lines),
         files=tuple(path for path in given if path and path.is_file()),
     )
     return study.with_subject(
@@ -182,20 +183,29 @@ def study_of(arguments: argparse.Namespace) -> Study:
     )
 
 
-def _labelled(arguments: argparse.Namespace, scan: DicomScan) -> tuple[LabelMap, tuple[Target, ...]]:
-    if arguments.labels is None and not arguments.ct.is_dir():
+def _labelled(
+    arguments: argparse.Namespace, scan: DicomScan
+) -> tuple[LabelMap, tuple[Target, ...], tuple[QualityLine, ...]]:
+    program = settings_of(arguments).segmentation if arguments.labels is None else SegmentationSettings()
+    if arguments.labels is None and not arguments.ct.is_dir() and not program.command:
         raise InputError(
             "say which bones: --labels FILE and --label NAME, a point in one bone: --point R,A,S, or --box"
         )
-    if arguments.labels is None:
-        arguments.labels = label_object_in(arguments.ct, scan.acquisition)
-    require_same_patient_space(arguments.labels, scan.acquisition)
-    given = read_labels(arguments.labels, arguments.numbering, scan.ct.grid)
-    labels = LabelMap(onto_grid(given.volume, scan.ct.grid), given.names)
+    if program.command:
+        labels = run_chosen(program, scan.ct)
+    else:
+        if arguments.labels is None:
+            arguments.labels = label_object_in(arguments.ct, scan.acquisition)
+        require_same_patient_space(arguments.labels, scan.acquisition)
+        given = read_labels(arguments.labels, arguments.numbering, scan.ct.grid)
+        labels = LabelMap(onto_grid(given.volume, scan.ct.grid), given.names)
     arguments.label = arguments.label or [labels.only_label()]
+    lines = []
     for place, text in enumerate(arguments.label):
+        line = made_line(labels, text, arguments.labels) if arguments.labels and "+" not in text else None
+        lines += [line] if line else []
         labels, arguments.label[place] = labels.joined(text)
-    return labels, _targets(arguments)
+    return labels, _targets(arguments), tuple(lines)
 
 
 def _values(text: str) -> list[int]:

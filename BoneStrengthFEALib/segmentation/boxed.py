@@ -23,7 +23,7 @@ APART = 0.2
 """Points that are tried lie apart by at least this part of the box's size."""
 LEAST_INSIDE = 0.6
 """Share of the bone that must lie in the box."""
-LEAST_FILLED = 0.35
+LEAST_FILLED = 0.3
 """Share of each side of the box along which the bone must reach."""
 
 

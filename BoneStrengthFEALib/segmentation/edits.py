@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from BoneStrengthFEALib.label_map import LabelMap
+from BoneStrengthFEALib.quality import Outcome, QualityLine
 from BoneStrengthFEALib.regrid import onto_grid
 from BoneStrengthFEALib.segmentation.label_files import read_labels, write_labels
 from BoneStrengthFEALib.segmentation.label_record import LabelRecord, read_record, write_record
@@ -74,23 +75,36 @@ def write_keeping_edits(labels: LabelMap, path: Path, made: Made | None = None) 
     return merged, tuple(kept)
 
 
-def is_edited(labels: LabelMap, name: str, record: LabelRecord) -> bool:
-    """Tell whether a label differs from what was written.
+def made_line(labels: LabelMap, label: int | str, path: Path) -> QualityLine | None:
+    """Tell what a label rests on that ``segment`` made.
 
     Parameters
     ----------
     labels
         Labels on the grid they were written on.
-    name
-        Its name in the file.
-    record
-        Record beside it.
+    label
+        One of them.
+    path
+        Their file.
 
     Returns
     -------
-    True for a label that was changed or added by hand.
+    A warning with the notes of the record; a pass when a person has edited the label since; None without notes.
     """
-    return record.sha256.get(name) != _hash(labels, labels.value_of(name))
+    record, value = read_record(path), labels.value_of(label)
+    name = labels.names.get(value, str(value))
+    if name not in record.notes:
+        return None
+    own = name if path.name.lower().endswith(KEEPS_NAMES) else str(value)
+    edited = record.sha256.get(own) != _hash(labels, value)
+    said = f"{name}: " + "; ".join(record.notes[name])
+    return QualityLine(
+        "LABEL_MADE_BY_PROGRAM",
+        Outcome.PASS if edited else Outcome.WARN,
+        f"{said}; edited by a person since" if edited else f"{said}; not edited since",
+        "a label that a person has checked",
+        "" if edited else "Look at the outline and the level in the report.",
+    )
 
 
 def _edited(labels: LabelMap, path: Path, record: LabelRecord, named: bool) -> tuple[LabelMap, dict[str, int]]:

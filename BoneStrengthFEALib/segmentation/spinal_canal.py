@@ -24,6 +24,8 @@ KEPT_SHARE, SCORE_STEPS = 0.6, 4.0
 """A path ends where its score falls below this share of what it has in its better part: below S1, beyond the skull."""
 LONGEST_GAP_STEPS, BEYOND_STEPS = 12, 15
 """A longer stretch of low scores parts what is no canal from it; so far beyond it the path is searched again."""
+MOST_PASSES, STEEPEST = 4, 0.7
+"""A canal goes aside by less than this per step upwards, scoliosis included: 35 degrees."""
 LEAST_SCORE = 0.35
 """Mean score of a path; canals score 0.47 to 1.25 on the reference scans."""
 SMOOTH_STEPS = 7.0
@@ -73,22 +75,27 @@ def _good_path(score: FloatArray) -> tuple[FloatArray, float, slice]:
     In a scan that goes on beyond the spine the best path wanders off to what looks like a canal too, such as the hollow
     of a pelvic bone; its pull is gone when the path is searched again without those slices.
     """
-    path, mean = _best_path(score)
-    kept = _good_stretch(score[np.arange(len(path)), path[:, 0], path[:, 1]])
-    near = slice(max(kept.start - BEYOND_STEPS, 0), min(kept.stop + BEYOND_STEPS, len(score)))
-    if near != slice(0, len(score)):
+    near = slice(0, len(score))
+    for _ in range(MOST_PASSES):
         path, mean = _best_path(score[near])
-        again = _good_stretch(score[near][np.arange(len(path)), path[:, 0], path[:, 1]])
-        path, kept = path[again], slice(near.start + again.start, near.start + again.stop)
-    else:
-        path = path[kept]
-    return path, mean, kept
+        stretch = _good_stretch(score[near], path)
+        kept = slice(near.start + stretch.start, near.start + stretch.stop)
+        wider = slice(max(kept.start - BEYOND_STEPS, 0), min(kept.stop + BEYOND_STEPS, len(score)))
+        if wider == near:
+            break
+        near = wider
+    return path[stretch], mean, kept
 
 
-def _good_stretch(scores: FloatArray) -> slice:
+def _good_stretch(score: FloatArray, path: FloatArray) -> slice:
     """The path without what looks like no canal: the part of highest total between long gaps."""
-    even = ndimage.gaussian_filter1d(scores, SCORE_STEPS)
-    good = np.nonzero(even >= KEPT_SHARE * np.percentile(even, 75.0))[0]
+    even = ndimage.gaussian_filter1d(score[np.arange(len(path)), path[:, 0], path[:, 1]], SCORE_STEPS)
+    usual = even[even > LEAST_SCORE]
+    least = KEPT_SHARE * np.percentile(usual if usual.size else even, 75.0)
+    aside = np.gradient(ndimage.gaussian_filter1d(path[:, 1].astype(np.float64), SCORE_STEPS)) if len(path) > 1 else 0.0
+    good = np.nonzero((even >= least) & (np.abs(aside) < STEEPEST))[0]
+    if len(good) == 0:
+        return slice(0, len(path))
     parts = np.split(good, np.nonzero(np.diff(good) > LONGEST_GAP_STEPS)[0] + 1)
     best = max(parts, key=lambda part: float(even[part[0] : part[-1] + 1].sum()))
     return slice(int(best[0]), int(best[-1]) + 1)

@@ -33,8 +33,8 @@ RIB_HEIGHT, RIB_WINDOW = 0.75, 0.5
 RIB_DROP_MM = 36.0
 """A rib sinks by less than this on its way to the side; without a rib this must be in view too."""
 LEAST_VOXELS = 20
-UNEVEN = 1.55
-"""A distance of discs that exceeds the median by this factor hides a disc."""
+UNEVEN, FARTHEST_MM = 1.55, 46.0
+"""A distance of discs that exceeds the median by this factor, or this length, hides a disc."""
 LUMBAR = 5
 
 
@@ -148,7 +148,7 @@ def _counted(scene: _Scene, fifth: int, first: int) -> dict[int, str]:
     rising = [level for level in reversed(ANALYSED_LEVELS) if level != "L6"]
     gaps = np.diff(scene.discs)
     # vertebra n lies between the discs n - 2 and n - 1
-    sound = {n + 2 for n, gap in enumerate(gaps) if gap <= UNEVEN * scene.pitch_mm}
+    sound = {n + 2 for n, gap in enumerate(gaps) if gap <= min(UNEVEN * scene.pitch_mm, FARTHEST_MM)}
     above = list(itertools.takewhile(lambda n: n in sound or n == first, range(first, len(gaps) + 3)))
     below = list(itertools.takewhile(lambda n: n in sound, range(first - 1, 0, -1)))
     return {n: rising[n - fifth] for n in [*below, *above] if 0 <= n - fifth < len(rising)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -13,6 +15,7 @@ from BoneStrengthFEALib.image_files import write_volume
 from BoneStrengthFEALib.label_map import LabelMap
 from BoneStrengthFEALib.regrid import onto_grid
 from BoneStrengthFEALib.segmentation.label_files import read_labels
+from BoneStrengthFEALib.segmentation_settings import SegmentationSettings
 from BoneStrengthFEALib.volume import Volume
 
 PROGRAM = "TotalSegmentator"
@@ -88,6 +91,48 @@ def run_tool(command: Sequence[str], ct: Volume, numbering: str = "none", timeou
             raise InputError(f"{Path(words[0]).name} ended without an error but wrote no labels where {{output}} says")
         found = read_labels(output, numbering)
         return LabelMap(onto_grid(found.volume, ct.grid), found.names)
+
+
+def words_of(command: str) -> list[str]:
+    """Split a command as a shell would, without one.
+
+    Parameters
+    ----------
+    command
+        Program and arguments; those with blanks in quotes.
+
+    Returns
+    -------
+    The words.
+    """
+    # backslashes are part of a path on Windows
+    return [word.strip('"') for word in shlex.split(command, posix=os.name != "nt")]
+
+
+def run_chosen(chosen: SegmentationSettings, ct: Volume) -> LabelMap:
+    """Run the program that the settings name.
+
+    Parameters
+    ----------
+    chosen
+        Settings with a command.
+    ct
+        CT [HU].
+
+    Returns
+    -------
+    Labels on the CT's grid.
+
+    Raises
+    ------
+    InputError
+        When no command is set, or as run_tool does.
+    """
+    if not chosen.command:
+        raise InputError(
+            "no segmentation program is set; give its command, or set segmentation.command: 'PROGRAM {input} {output}'"
+        )
+    return run_tool(words_of(chosen.command), ct, chosen.numbering, chosen.timeout_s)
 
 
 def _run(words: list[str], timeout_s: float) -> None:
