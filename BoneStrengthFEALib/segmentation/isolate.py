@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 
 from BoneStrengthFEALib.anatomy.specimen import Side, Site
@@ -13,6 +15,8 @@ from BoneStrengthFEALib.segmentation.isolated import IsolatedBone
 from BoneStrengthFEALib.segmentation.limb import Cancel, isolate_limb
 from BoneStrengthFEALib.segmentation.vertebra import find_vertebrae, isolate_vertebra
 from BoneStrengthFEALib.volume import FloatArray, Quantity, Volume
+
+logger = logging.getLogger(__name__)
 
 
 def isolate(volume: Volume, point_ras: FloatArray, site: Site, cancel: Cancel | None = None) -> IsolatedBone:
@@ -78,6 +82,8 @@ def isolate_all(volume: Volume, cancel: Cancel | None = None) -> tuple[IsolatedB
         reasons.append(f"femora: {error}")
     if not found:
         raise RefusedError("no bone was found without a point. " + "; ".join(reasons), "NOTHING_FOUND")
+    for reason in reasons:
+        logger.warning("not isolated without a point: %s", reason)
     return tuple(found)
 
 
