@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# a file's tests stay together: they share what is made once; two at a time, since most wait for one core
+TESTS ?= -n 2 --dist loadfile
 
 .PHONY: demo test lint bench clean
 .DELETE_ON_ERROR:
