@@ -71,20 +71,29 @@ def isolate_all(volume: Volume, cancel: Cancel | None = None) -> tuple[IsolatedB
         NOTHING_FOUND, with the reason for each kind of bone.
     """
     found: list[IsolatedBone] = []
-    reasons = []
+    reasons: list[str] = []
     try:
         found += find_vertebrae(volume, cancel)
     except RefusedError as error:
         reasons.append(f"vertebrae: {error}")
-    try:
-        found += [isolate_femur(volume, head.centre, cancel) for head in find_femoral_heads(volume, cancel).values()]
-    except RefusedError as error:
-        reasons.append(f"femora: {error}")
+    for centre in _head_centres(volume, reasons, cancel):
+        try:
+            found.append(isolate_femur(volume, centre, cancel))
+        except RefusedError as error:
+            reasons.append(f"femora: {error}")
     if not found:
         raise RefusedError("no bone was found without a point. " + "; ".join(reasons), "NOTHING_FOUND")
     for reason in reasons:
         logger.warning("not isolated without a point: %s", reason)
     return tuple(found)
+
+
+def _head_centres(volume: Volume, reasons: list[str], cancel: Cancel | None) -> list[FloatArray]:
+    try:
+        return [head.centre for head in find_femoral_heads(volume, cancel).values()]
+    except RefusedError as error:
+        reasons.append(f"femora: {error}")
+        return []
 
 
 def label_map_of(bones: tuple[IsolatedBone, ...], ct: Volume) -> LabelMap:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 import numpy as np
@@ -35,6 +36,7 @@ MARGIN, AROUND = (1, 1, 1), (8, 8, 8)
 """Voxels kept around the result, and those in which certainty is worked out."""
 
 Cancel = Callable[[], None]
+logger = logging.getLogger(__name__)
 
 
 def isolate_vertebra(volume: Volume, point_ras: FloatArray, cancel: Cancel | None = None) -> IsolatedBone:
@@ -106,9 +108,9 @@ def find_vertebrae(volume: Volume, cancel: Cancel | None = None) -> tuple[Isolat
         try:
             _require_one_body(vertebrae, number)
             found.append((number, _isolated(volume, spine, levels, vertebrae, number)))
-        except RefusedError:
-            # cut by the edge, or two bodies with a disc that was not seen: not proposed
-            continue
+        except RefusedError as error:
+            # cut by the edge, or two bodies with a disc that was not seen
+            logger.warning("vertebra %d from below is not proposed: %s", number - 1, error)
     if not found:
         raise RefusedError(
             "no whole vertebra was found along the canal; give a point in one, or a label", "NO_VERTEBRA"
