@@ -152,4 +152,4 @@ def test_a_process_ends_with_the_one_that_started_it() -> None:
     assert process_exists(sleeper.pid)
     sleeper.kill()
     sleeper.wait()
-    assert child.wait(timeout=10) == 130
+    assert child.wait(timeout=60) == 130

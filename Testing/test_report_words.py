@@ -110,7 +110,7 @@ def test_browser_draws_the_report_without_errors_or_requests(tmp_path: Path) -> 
     path = write_html(results, tmp_path, ReportOptions(prior=exam_of(results)))
     shot, profile = tmp_path / "page.png", tmp_path / "profile"
     command = [chromium, *CHROMIUM, f"--user-data-dir={profile}", "--window-size=1100,2400", f"--screenshot={shot}"]
-    done = subprocess.run([*command, path.as_uri()], capture_output=True, check=False, timeout=60)
+    done = subprocess.run([*command, path.as_uri()], capture_output=True, check=False, timeout=300)
     said = done.stderr.decode("utf-8", "replace")
     assert "CONSOLE" not in said, said
     from PIL import Image
@@ -121,7 +121,7 @@ def test_browser_draws_the_report_without_errors_or_requests(tmp_path: Path) -> 
     assert not re.findall(r'(?:src|href|url\()\s*=?["\']?\s*(?:https?:|//|file:)', html)
     broken = tmp_path / "broken.html"
     broken.write_text(html.replace("</main>", "<script>boom()</script></main>"), encoding="utf-8")
-    done = subprocess.run([*command, broken.as_uri()], capture_output=True, check=False, timeout=60)
+    done = subprocess.run([*command, broken.as_uri()], capture_output=True, check=False, timeout=300)
     assert b"CONSOLE" in done.stderr, "an error would be seen"
 
 
