@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from BoneStrengthFEALib.errors import InputError, RefusedError
-from BoneStrengthFEALib.segmentation.seed_checks import require_bone_seed, require_uncut
+from BoneStrengthFEALib.segmentation.seed_checks import require_ball_in_view, require_bone_seed, require_uncut
 from BoneStrengthFEALib.volume import Quantity, Volume
 
 AFFINE = np.array([[-1.0, 0, 0, 40], [0, -1.2, 0, 30], [0, 0, 2.0, -50], [0, 0, 0, 1]])
@@ -92,3 +92,13 @@ def test_the_rim_of_the_reconstruction_is_an_edge(thigh: Volume) -> None:
     ct = thigh.with_array(values)
     with pytest.raises(RefusedError, match="rim of the reconstructed"):
         require_uncut(boxed(ct, (5, 10, 10), (20, 30, 30)), ct, (), "the femur")
+
+
+def test_a_ball_must_lie_in_the_image(thigh: Volume) -> None:
+    # voxel centres reach from R -39 to 40, A -52.8 to 30, S -50 to 28
+    require_ball_in_view(thigh, np.array((0.0, 0.0, 0.0)), 28.0, "the femoral head")
+    with pytest.raises(RefusedError, match=r"the femoral head.*superior edge of the image by 12 mm") as refusal:
+        require_ball_in_view(thigh, np.array((0.0, 0.0, 20.0)), 20.0, "the femoral head")
+    assert refusal.value.code == "BONE_CUT"
+    with pytest.raises(RefusedError, match="posterior edge of the image by 7 mm"):
+        require_ball_in_view(thigh, np.array((0.0, -39.8, -20.0)), 20.0, "the femoral head")

@@ -10,6 +10,7 @@ from BoneStrengthFEALib.anatomy.specimen import Side
 from BoneStrengthFEALib.errors import InputError, RefusedError
 from BoneStrengthFEALib.segmentation.femoral_head import Head, fit_head
 from BoneStrengthFEALib.segmentation.hip_work import LEAST_SHARE, hip_work
+from BoneStrengthFEALib.segmentation.seed_checks import require_ball_in_view
 from BoneStrengthFEALib.segmentation.sphere_votes import find_balls
 from BoneStrengthFEALib.segmentation.work_grid import image_box
 from BoneStrengthFEALib.volume import Quantity, Volume
@@ -57,6 +58,7 @@ def find_femoral_heads(volume: Volume, cancel: Cancel | None = None) -> Mapping[
             cancel()
         where = f"R {ball.centre[0]:.0f}, A {ball.centre[1]:.0f}, S {ball.centre[2]:.0f}"
         try:
+            require_ball_in_view(volume, ball.centre, ball.radius_mm, "the femoral head")
             work = hip_work(volume, ball)
             head = fit_head(ball, work.values, work.solid, work.grid)
         except RefusedError as error:

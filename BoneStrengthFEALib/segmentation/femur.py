@@ -13,7 +13,7 @@ from BoneStrengthFEALib.segmentation.femoral_head import Head, fit_head
 from BoneStrengthFEALib.segmentation.finish import certainty, isolated, smoothed
 from BoneStrengthFEALib.segmentation.hip_work import AROUND_MM, CLOSING_MM, LEAST_SHARE, STEP_MM, hip_work
 from BoneStrengthFEALib.segmentation.isolated import IsolatedBone
-from BoneStrengthFEALib.segmentation.seed_checks import require_bone_seed, require_uncut
+from BoneStrengthFEALib.segmentation.seed_checks import require_ball_in_view, require_bone_seed, require_uncut
 from BoneStrengthFEALib.segmentation.separation import filled_across, joint_sheets, separate
 from BoneStrengthFEALib.segmentation.sphere_votes import Ball, find_balls
 from BoneStrengthFEALib.segmentation.tissue_levels import TissueLevels
@@ -93,6 +93,7 @@ def _with_head(volume: Volume, seed: FloatArray, ball: Ball, go_on: Cancel) -> I
     sheets = _sheets_around(values, solid, grid, ball)
     go_on()
     head = fit_head(ball, values, solid, grid)
+    require_ball_in_view(volume, head.centre, head.radius_mm, "the femoral head")
     away = _around(head, grid)[0]
     solid |= (away < head.radius_mm - RIM_MM[0]) & (steady > levels.soft_hu + WEAK_HU)
     solid |= away < head.radius_mm - RIM_MM[1]

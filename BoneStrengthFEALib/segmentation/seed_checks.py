@@ -26,6 +26,8 @@ DIRECTIONS = 200
 CUT_AREA_MM2 = 20.0
 """Bone may touch the edge by less than this."""
 CUT_COSINE = 0.7
+BALL_CUT_MM = 2.0
+"""A ball may leave the image by less than this: so far its fit may be off."""
 
 
 def require_bone_seed(volume: Volume, point_ras: FloatArray, threshold_hu: float | None = None) -> FloatArray:
@@ -116,6 +118,39 @@ def require_uncut(bone: Volume, ct: Volume, open_towards: tuple[FloatArray, ...]
     padding = _padding_contact(bone, ct, first)
     if padding > CUT_AREA_MM2:
         raise _cut(what, "the rim of the reconstructed field of view", padding)
+
+
+def require_ball_in_view(ct: Volume, centre_ras: FloatArray, radius_mm: float, what: str) -> None:
+    """Refuse a ball that reaches beyond the image.
+
+    Parameters
+    ----------
+    ct
+        CT.
+    centre_ras
+        (3,) RAS of its centre [mm].
+    radius_mm
+        Its radius.
+    what
+        The ball in words.
+
+    Raises
+    ------
+    RefusedError
+        BONE_CUT, with the side of the image and by how much.
+    """
+    at, spacing = ct.grid.to_ijk(centre_ras), np.array(ct.spacing_mm)
+    for axis in range(3):
+        for room, sign in ((at[axis], -1.0), (ct.array.shape[2 - axis] - 1 - at[axis], 1.0)):
+            beyond = radius_mm - float(room) * spacing[axis]
+            if beyond > BALL_CUT_MM:
+                side = _side(sign * ct.ijk_to_ras[:3, axis] / spacing[axis])
+                raise RefusedError(
+                    f"{what}, a ball of {radius_mm:.0f} mm radius, is cut by the {side} edge of the image by "
+                    f"{beyond:.0f} mm; it must be whole there: reconstruct the scan with a larger field of view or "
+                    "choose another bone",
+                    "BONE_CUT",
+                )
 
 
 def _cut(what: str, where: str, area: float) -> RefusedError:
