@@ -63,10 +63,15 @@ def measure_limb(density: Volume, specimen: Specimen, calibration: Calibration) 
         for name, mask in (("total", bone), ("trabecular", parts.trabecular), ("cortical", parts.cortical)):
             spread[f"{name}_vbmd"] = float(np.hypot(spread[f"{name}_vbmd"], noise.of_mean(int(mask.sum()))))
     return tuple(
-        Measure(name, words, values[name], unit, None if spread is None else spread[name], "", SOURCE, unverified)
+        Measure(name, words, values[name], unit, _known(spread, name), "", SOURCE, unverified)
         for name, (words, unit, unverified) in MEASURES.items()
         if np.isfinite(values[name])
     )
+
+
+def _known(spread: dict[str, float] | None, name: str) -> float | None:
+    """Uncertainty of a measure; None also where a likely change of the calibration leaves no such compartment."""
+    return None if spread is None or not np.isfinite(spread[name]) else spread[name]
 
 
 def _values(image: Array, bone: Array) -> dict[str, float]:
@@ -83,10 +88,6 @@ def _values(image: Array, bone: Array) -> dict[str, float]:
     found["cortical_thickness"] = (math.sqrt(outer) - math.sqrt(inner)) / math.sqrt(math.pi)
     found["bmc"] = found["total_vbmd"] * outer * layers * MEASURE_VOXEL_MM / 1000.0
     return found
-
-
-def _mean(values: Array) -> float:
-    return float(values.mean(dtype=np.float64)) if values.size else np.nan
 
 
 def _spread(section: Volume, bone: Array, calibration: Calibration) -> dict[str, float] | None:

@@ -16,9 +16,8 @@ from BoneStrengthFEALib.results_reading import read_results
 
 IGNORED_SETTINGS = ("accept", "solver")
 """Settings that may differ without making numbers incomparable."""
-COMMON_FACTS = (
-    *("software", "settings_sha256", "calibration", "density", "scanner", "kvp", "kernel", "slice_thickness_mm"),
-)
+SCAN_FACTS = ("scanner", "kvp", "kernel", "slice_thickness_mm")
+COMMON_FACTS = ("software", "settings_sha256", "calibration", "density", *SCAN_FACTS)
 MODEL_FACTS = ("law", "load_case", "analysis", "voxel_mm")
 GROUP, NUMBER, TRACKING, PARAMETER = "125007", "NUM", "112039", "111002"
 UNCERTAINTY = "Uncertainty of "

@@ -12,6 +12,7 @@ from BoneStrengthFEALib.errors import InputError, RefusedError
 from BoneStrengthFEALib.segmentation.isolate import isolate
 from BoneStrengthFEALib.segmentation.isolated import IsolatedBone
 from BoneStrengthFEALib.segmentation.limb import Cancel
+from BoneStrengthFEALib.segmentation.seed_checks import point_words
 from BoneStrengthFEALib.segmentation.tissue_levels import tissue_levels
 from BoneStrengthFEALib.segmentation.work_grid import image_box, sampled, upright_grid
 from BoneStrengthFEALib.volume import FloatArray, Quantity, Volume
@@ -65,7 +66,8 @@ def isolate_in_box(volume: Volume, corners_ras: FloatArray, site: Site, cancel: 
     if refusals:
         raise refusals[0]
     raise RefusedError(
-        f"no bone was found in the middle of the box from {_words(low)} to {_words(high)}; draw it around one bone",
+        f"no bone was found in the middle of the box from {point_words(low)} to {point_words(high)}; draw it around "
+        "one bone",
         "BOX_WITHOUT_BONE",
     )
 
@@ -81,8 +83,8 @@ def _within(volume: Volume, corners_ras: FloatArray) -> tuple[FloatArray, FloatA
     low, high = np.maximum(corners.min(axis=0), first), np.minimum(corners.max(axis=0), last)
     if (high < low).any():
         raise InputError(
-            f"the box lies outside the image, which runs from {_words(first)} to {_words(last)}; coordinates are R, A, "
-            "S in mm (turn the first two signs for L, P, S)",
+            f"the box lies outside the image, which runs from {point_words(first)} to {point_words(last)}; coordinates "
+            "are R, A, S in mm (turn the first two signs for L, P, S)",
             "SEED_OUTSIDE",
         )
     if (high - low).min() < THINNEST_MM:
@@ -128,7 +130,3 @@ def _require_fit(bone: IsolatedBone, low: FloatArray, high: FloatArray) -> None:
             f"{100 * LEAST_FILLED:.0f} % expected; draw the box closely around one bone, or give a point in it",
             "BOX_MISFIT",
         )
-
-
-def _words(point: FloatArray) -> str:
-    return "(" + ", ".join(f"{value:.1f}" for value in point) + ")"

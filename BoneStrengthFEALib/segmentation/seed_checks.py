@@ -61,7 +61,7 @@ def require_bone_seed(volume: Volume, point_ras: FloatArray, threshold_hu: float
     away = _distances(values.shape)
     near = values[away <= NEAR_MM]
     here = float(near.mean())
-    said = f"the point {_words(point)} (mean of {here:.0f} HU within {NEAR_MM:g} mm)"
+    said = f"the point {point_words(point)} (mean of {here:.0f} HU within {NEAR_MM:g} mm)"
     if near.max() > METAL_HU:
         raise RefusedError(
             f"{said} lies in or beside metal, up to {near.max():.0f} HU; bone beside metal cannot be measured: "
@@ -184,8 +184,9 @@ def _require_inside(volume: Volume, point_ras: FloatArray) -> FloatArray:
     if (ijk < -0.5).any() or (ijk > np.array(volume.array.shape[::-1]) - 0.5).any():
         corners = volume.grid.corners_ras()
         raise InputError(
-            f"the point {_words(point)} lies outside the image, which runs from {_words(corners.min(axis=0))} to "
-            f"{_words(corners.max(axis=0))}; coordinates are R, A, S in mm (turn the first two signs for L, P, S)",
+            f"the point {point_words(point)} lies outside the image, which runs from "
+            f"{point_words(corners.min(axis=0))} to {point_words(corners.max(axis=0))}; coordinates are R, A, S in mm "
+            "(turn the first two signs for L, P, S)",
             "SEED_OUTSIDE",
         )
     return point
@@ -215,5 +216,16 @@ def _side(outward: FloatArray) -> str:
     return names[axis][int(outward[axis] > 0)]
 
 
-def _words(point: FloatArray) -> str:
+def point_words(point: FloatArray) -> str:
+    """Write a point for a message.
+
+    Parameters
+    ----------
+    point
+        (3,) RAS [mm].
+
+    Returns
+    -------
+    "(R, A, S)" with one decimal.
+    """
     return "(" + ", ".join(f"{value:.1f}" for value in point) + ")"

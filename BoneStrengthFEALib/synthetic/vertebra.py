@@ -10,7 +10,6 @@ from BoneStrengthFEALib.label_map import LabelMap
 from BoneStrengthFEALib.volume import Array, FloatArray, Quantity, Volume
 
 SOFT_TISSUE_HU, FAT_HU = 40.0, -100.0
-FAT_BEYOND_MM = 55.0
 
 
 @dataclass(frozen=True)
