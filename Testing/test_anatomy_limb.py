@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from BoneStrengthFEALib.anatomy import Side, Site, Specimen, identify, prepare
+from BoneStrengthFEALib.bmd import measure
+from BoneStrengthFEALib.calibration.record import Calibration
 from BoneStrengthFEALib.errors import AnatomyError
 from BoneStrengthFEALib.image_files import read_volume
 from BoneStrengthFEALib.label_map import LabelMap
@@ -124,3 +126,14 @@ def test_the_real_tibia(reference_data: Path) -> None:
     line = next(line for line in specimen.quality.lines if line.check == "JOINT_IN_LABEL")
     assert line.outcome.value == "warn"
     assert not specimen.quality.refused
+
+
+def test_a_cortex_at_the_threshold_has_no_stated_uncertainty() -> None:
+    ct, specimen, _ = posed(SyntheticLimb(), (0, 0, 0), (1.0, 1.0, 1.0), False)
+    density = ct.with_array(np.clip(ct.array, 0.0, 452.0).astype(np.float32), Quantity.K2HPO4)
+    # ten less, one standard deviation, and no voxel is cortex
+    calibration = Calibration("given", Quantity.K2HPO4, (0.0, 1.0), covariance=np.diag([100.0, 0.0]))
+    found = {m.id: m for m in measure(density, specimen, calibration)}
+    assert found["cortical_vbmd"].value == pytest.approx(451.0, abs=1.0)
+    assert found["cortical_vbmd"].uncertainty is None
+    assert found["total_vbmd"].uncertainty == pytest.approx(10.0, rel=0.01)
