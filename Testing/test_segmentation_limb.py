@@ -96,9 +96,19 @@ def test_refusals_say_what_to_do(leg: tuple[Volume, np.ndarray]) -> None:
     assert refusal.value.code == "BONE_CUT"
 
 
+def test_progress_rises_in_one_stage(leg: tuple[Volume, np.ndarray]) -> None:
+    told: list[tuple[str, float]] = []
+    isolate_limb(leg[0], np.array([0.0, -2.0, 50.0]), Site.TIBIA, lambda *step: told.append(step))
+    fractions = [fraction for _, fraction in told]
+    assert {stage for stage, _ in told} == {"isolating the tibia"}
+    assert fractions[0] == 0.0
+    assert fractions == sorted(set(fractions))
+    assert 0.5 < fractions[-1] <= 1.0
+
+
 def test_work_can_be_cancelled(leg: tuple[Volume, np.ndarray]) -> None:
-    def stop() -> None:
-        raise CancelledError
+    def stop(stage: str, fraction: float) -> None:
+        raise CancelledError(f"{stage} at {fraction:g}")
 
     with pytest.raises(CancelledError):
         isolate_limb(leg[0], np.array([0.0, -2.0, 50.0]), Site.TIBIA, stop)

@@ -40,12 +40,14 @@ class Isolation:
         """Isolate the bone at a RAS position; what was started before is given up.
 
         ct: Volume [HU] of the library; kind: (site, {}) or (ANY, {"threshold": HU, "split": mm, "close": mm});
-        listeners: (onFound(Found), onError(text)). Raises BoneStrengthError, RunnerError or OSError.
+        listeners: (onProgress(fraction), onFound(Found), onError(text)). Raises BoneStrengthError, RunnerError or
+        OSError.
         """
         self.cancel()
         self._listeners = listeners
         self._job = Job(self._runner)
-        handlers = (lambda _stage, _fraction: None, lambda _line: None, self._onDone, listeners[1])
+        onProgress, _onFound, onError = listeners
+        handlers = (lambda _stage, fraction: onProgress(fraction), lambda _line: None, self._onDone, onError)
         self._job.start(lambda folder, out: _command(ct, ras, kind, folder, out), handlers)
 
     def cancel(self):
@@ -57,7 +59,7 @@ class Isolation:
     def _onDone(self, folder):
         from BoneStrengthFEALib.errors import BoneStrengthError
 
-        onFound, onError = self._listeners
+        _onProgress, onFound, onError = self._listeners
         try:
             found = _found(folder)
         except (BoneStrengthError, OSError) as error:
@@ -91,4 +93,4 @@ def _command(ct, ras, kind, folder, results):
     site, options = kind
     if site == ANY:
         return [*arguments, *(f"--{name}={value!r}" for name, value in options.items())]
-    return [*arguments, "--site", site, "--confidence", str(results / CONFIDENCE)]
+    return [*arguments, "--site", site, "--confidence", str(results / CONFIDENCE), "--progress-lines"]

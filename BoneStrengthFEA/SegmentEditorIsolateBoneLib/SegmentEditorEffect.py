@@ -75,7 +75,6 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self.messageLabel.wordWrap = True
         self.scriptedEffect.addOptionsWidget(self.messageLabel)
         self.busyBar = qt.QProgressBar()
-        self.busyBar.minimum, self.busyBar.maximum = 0, 0
         self.busyBar.visible = False
         self.scriptedEffect.addOptionsWidget(self.busyBar)
         self.cancelButton = self._button(_("Cancel"), _("Stop, or take the preview away"), self.onCancel)
@@ -167,7 +166,8 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self._preview.remove()
         self._source = self.scriptedEffect.parameterSetNode().GetSourceVolumeNode()
         try:
-            listeners = (self._onFound, self._end)
+            self.busyBar.maximum = 0
+            listeners = (self._onProgress, self._onFound, self._end)
             self.isolation.start(volumeFromNode(self._source), ras, self._kind(), listeners)
         except (BoneStrengthError, RunnerError, OSError) as error:
             self._end(str(error))
@@ -176,6 +176,10 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             kind=self.kindCombo.currentText
         )
         self._showState()
+
+    def _onProgress(self, fraction):
+        self.busyBar.maximum = 100
+        self.busyBar.value = round(100 * fraction)
 
     def _onFound(self, found):
         if self._source is None or self._source.GetScene() is None:

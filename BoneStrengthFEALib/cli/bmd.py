@@ -8,12 +8,11 @@ import json
 import sys
 from pathlib import Path
 
-from BoneStrengthFEALib.cli.progress_bar import make_progress
+from BoneStrengthFEALib.cli.progress_bar import showing_progress
 from BoneStrengthFEALib.cli.settings_arguments import settings_of
 from BoneStrengthFEALib.cli.source_arguments import add_query_arguments, local_ct
 from BoneStrengthFEALib.cli.study_arguments import add_study_arguments, study_of
 from BoneStrengthFEALib.output_folder import check_target, filling
-from BoneStrengthFEALib.progress import no_progress
 from BoneStrengthFEALib.results import StudyResults, to_plain
 
 EXAMPLE = """example:
@@ -74,12 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
     settings = settings_of(arguments)
     with local_ct(arguments) as local:
         study = study_of(local)
-        progress = make_progress(arguments.progress_lines)
-        try:
-            outcome = pipeline.measure(study, settings, progress or no_progress)
-        finally:
-            if progress is not None:
-                progress.close()
+        with showing_progress(arguments.progress_lines) as progress:
+            outcome = pipeline.measure(study, settings, progress)
         results = outcome.results
         if arguments.out is not None:
             with filling(arguments.out, arguments.overwrite) as folder:

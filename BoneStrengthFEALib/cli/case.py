@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 
 from BoneStrengthFEALib.case_folder import read_case
-from BoneStrengthFEALib.cli.progress_bar import make_progress
+from BoneStrengthFEALib.cli.progress_bar import showing_progress
 from BoneStrengthFEALib.cli.run import add_output_arguments, print_results
 from BoneStrengthFEALib.output_folder import check_target, filling
-from BoneStrengthFEALib.progress import ProgressCallback, no_progress
+from BoneStrengthFEALib.progress import ProgressCallback
 from BoneStrengthFEALib.settings import Settings
 from BoneStrengthFEALib.study import Study
 
@@ -52,12 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
     """
     check_target(arguments.out, arguments.overwrite)
     study, settings = read_case(arguments.case)
-    progress = make_progress(arguments.progress_lines)
-    try:
-        _STEPS[arguments.until](study, settings, arguments, progress or no_progress)
-    finally:
-        if progress is not None:
-            progress.close()
+    with showing_progress(arguments.progress_lines) as progress:
+        _STEPS[arguments.until](study, settings, arguments, progress)
     return 0
 
 

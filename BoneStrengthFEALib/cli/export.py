@@ -7,13 +7,12 @@ import json
 from pathlib import Path
 
 from BoneStrengthFEALib.case_folder import FILE, read_case
-from BoneStrengthFEALib.cli.progress_bar import make_progress
+from BoneStrengthFEALib.cli.progress_bar import showing_progress
 from BoneStrengthFEALib.cli.settings_arguments import changed, settings_of
 from BoneStrengthFEALib.cli.source_arguments import add_query_arguments, local_ct
 from BoneStrengthFEALib.cli.study_arguments import add_study_arguments, study_of
 from BoneStrengthFEALib.errors import InputError
 from BoneStrengthFEALib.output_folder import check_target, filling
-from BoneStrengthFEALib.progress import ProgressCallback, no_progress
 from BoneStrengthFEALib.settings import Settings
 from BoneStrengthFEALib.study import Study
 
@@ -86,19 +85,11 @@ def run(arguments: argparse.Namespace) -> int:
 def _export(study: Study, settings: Settings, arguments: argparse.Namespace) -> None:
     from BoneStrengthFEALib.export.study_models import export_models
 
-    progress = make_progress(arguments.progress_lines)
-    callback: ProgressCallback = progress or no_progress
-    try:
-        with filling(arguments.out, arguments.overwrite) as folder:
-            written = export_models(
-                study, settings, folder, tuple(dict.fromkeys(arguments.format)), arguments.steps, callback
-            )
-            (folder / "models.json").write_text(
-                json.dumps(written, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-            )
-    finally:
-        if progress is not None:
-            progress.close()
+    formats = tuple(dict.fromkeys(arguments.format))
+    with showing_progress(arguments.progress_lines) as progress, filling(arguments.out, arguments.overwrite) as folder:
+        written = export_models(study, settings, folder, formats, arguments.steps, progress)
+        text = json.dumps(written, indent=1, ensure_ascii=False) + "\n"
+        (folder / "models.json").write_text(text, encoding="utf-8")
     for entry in written["models"]:
         print(f"{entry['bone']}: {entry['elements']} elements, {entry['load_case']}: {', '.join(entry['files'])}")
     print(f"models: {arguments.out.resolve()}")

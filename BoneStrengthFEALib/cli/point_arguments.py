@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 
 import numpy as np
 
 from BoneStrengthFEALib.anatomy import Side, Site
+from BoneStrengthFEALib.cli.progress_bar import showing_progress
 from BoneStrengthFEALib.errors import InputError
 from BoneStrengthFEALib.label_map import LabelMap
 from BoneStrengthFEALib.landmark_files import landmarks_of, read_landmarks
+from BoneStrengthFEALib.progress import ProgressCallback, no_progress
 from BoneStrengthFEALib.quality import Outcome, QualityLine
 from BoneStrengthFEALib.segmentation.isolated import IsolatedBone
 from BoneStrengthFEALib.study import Target
 from BoneStrengthFEALib.volume import Volume
 
 UNSURE = 0.5
-Cancel = Callable[[], None]
 
 
 def point_of(text: str) -> tuple[float, float, float]:
@@ -70,7 +70,7 @@ def box_of(text: str) -> tuple[tuple[float, float, float], tuple[float, float, f
         ) from error
 
 
-def isolated_bone(arguments: argparse.Namespace, ct: Volume, cancel: Cancel | None = None) -> IsolatedBone:
+def isolated_bone(arguments: argparse.Namespace, ct: Volume, callback: ProgressCallback = no_progress) -> IsolatedBone:
     """Isolate the bone at the point, or in the box, of the arguments.
 
     Parameters
@@ -79,8 +79,8 @@ def isolated_bone(arguments: argparse.Namespace, ct: Volume, cancel: Cancel | No
         With point, box and site.
     ct
         CT [HU].
-    cancel
-        Called between the steps.
+    callback
+        Called with stage and fraction; may raise CancelledError.
 
     Returns
     -------
@@ -92,8 +92,8 @@ def isolated_bone(arguments: argparse.Namespace, ct: Volume, cancel: Cancel | No
 
     site = Site(arguments.site or Site.VERTEBRA.value)
     if arguments.box:
-        return isolate_in_box(ct, np.array(arguments.box), site, cancel)
-    return isolate(ct, np.array(arguments.point), site, cancel)
+        return isolate_in_box(ct, np.array(arguments.box), site, callback)
+    return isolate(ct, np.array(arguments.point), site, callback)
 
 
 def isolated_at_point(
@@ -124,7 +124,8 @@ def isolated_at_point(
 
     if arguments.labels or arguments.label or (arguments.point and arguments.box):
         raise InputError("give --point, --box, or --labels with --label: one of them")
-    bone = isolated_bone(arguments, ct)
+    with showing_progress(arguments.progress_lines) as progress:
+        bone = isolated_bone(arguments, ct, progress)
     labels = label_map_of((bone,), ct)
     name = labels.names[1]
     arguments.label = [name]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
+from collections.abc import Iterator
 
 from tqdm import tqdm
+
+from BoneStrengthFEALib.progress import ProgressCallback, no_progress
 
 LINE_PREFIX = "progress"
 
@@ -67,22 +71,27 @@ class LineProgress:
         self._last = (stage, now)
         print(f"{LINE_PREFIX} {fraction:.3f} {stage}", flush=True)
 
-    def close(self) -> None:
-        """Nothing to end."""
 
-
-def make_progress(lines: bool) -> TerminalProgress | LineProgress | None:
-    """Choose how progress is shown.
+@contextlib.contextmanager
+def showing_progress(lines: bool) -> Iterator[ProgressCallback]:
+    """Show the progress of what is done inside.
 
     Parameters
     ----------
     lines
         Whether a parent process wants lines.
 
-    Returns
-    -------
-    The reporter; None when standard error is no terminal.
+    Yields
+    ------
+    What to call with stage and fraction; it shows nothing when standard error is no terminal.
     """
     if lines:
-        return LineProgress()
-    return TerminalProgress() if sys.stderr.isatty() else None
+        yield LineProgress()
+    elif sys.stderr.isatty():
+        bar = TerminalProgress()
+        try:
+            yield bar
+        finally:
+            bar.close()
+    else:
+        yield no_progress

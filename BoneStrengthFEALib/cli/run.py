@@ -6,14 +6,13 @@ import argparse
 from pathlib import Path
 from typing import NoReturn
 
-from BoneStrengthFEALib.cli.progress_bar import make_progress
+from BoneStrengthFEALib.cli.progress_bar import showing_progress
 from BoneStrengthFEALib.cli.report_arguments import add_report_arguments, check_report_arguments, report_options
 from BoneStrengthFEALib.cli.settings_arguments import settings_of
 from BoneStrengthFEALib.cli.source_arguments import add_query_arguments, local_ct
 from BoneStrengthFEALib.cli.study_arguments import add_study_arguments, study_of
 from BoneStrengthFEALib.errors import BoneStrengthError, DependencyError, InputError, OutputError
 from BoneStrengthFEALib.output_folder import check_target, filling
-from BoneStrengthFEALib.progress import no_progress
 from BoneStrengthFEALib.results import StudyResults
 from BoneStrengthFEALib.service_record import earlier_runs
 from BoneStrengthFEALib.settings import Settings
@@ -150,12 +149,8 @@ def run_study(study: Study, settings: Settings, arguments: argparse.Namespace) -
     from BoneStrengthFEALib import pipeline
     from BoneStrengthFEALib.outcome_files import write_outcome
 
-    progress = make_progress(arguments.progress_lines)
-    try:
-        outcome = pipeline.run(study, settings, progress or no_progress)
-    finally:
-        if progress is not None:
-            progress.close()
+    with showing_progress(arguments.progress_lines) as progress:
+        outcome = pipeline.run(study, settings, progress)
     runs = 1 + earlier_runs(arguments.out)
     options = report_options(arguments, outcome.results)
     with filling(arguments.out, arguments.overwrite) as folder:

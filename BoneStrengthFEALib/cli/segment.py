@@ -11,6 +11,7 @@ import numpy as np
 
 from BoneStrengthFEALib.anatomy import Site
 from BoneStrengthFEALib.cli.point_arguments import box_of, isolated_bone, point_of
+from BoneStrengthFEALib.cli.progress_bar import showing_progress
 from BoneStrengthFEALib.cli.scan_arguments import read_scan
 from BoneStrengthFEALib.cli.source_arguments import add_query_arguments, local_ct
 from BoneStrengthFEALib.dicom_in import DicomScan
@@ -209,7 +210,8 @@ def _isolated(arguments: argparse.Namespace, ct: Volume) -> tuple[LabelMap, dict
 
     if arguments.threshold is not None:
         return _above_threshold(arguments, ct), {}
-    bones = isolate_all(ct) if arguments.auto else (isolated_bone(arguments, ct),)
+    with showing_progress(arguments.progress_lines) as progress:
+        bones = isolate_all(ct, progress) if arguments.auto else (isolated_bone(arguments, ct, progress),)
     if arguments.confidence:
         write_volume(percent_sure(bones, ct), arguments.confidence)
     labels = label_map_of(bones, ct)

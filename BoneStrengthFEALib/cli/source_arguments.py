@@ -8,10 +8,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from BoneStrengthFEALib.cli.progress_bar import make_progress
+from BoneStrengthFEALib.cli.progress_bar import showing_progress
 from BoneStrengthFEALib.errors import InputError
 from BoneStrengthFEALib.privacy import private_folder
-from BoneStrengthFEALib.progress import no_progress
 from BoneStrengthFEALib.sources import ImageSource, Query, candidates, fetch_series, label_series, open_source
 from BoneStrengthFEALib.sources.source import SeriesRecord
 
@@ -68,12 +67,8 @@ def fetch(arguments: argparse.Namespace, source: ImageSource, records: tuple[Ser
     -------
     The folder.
     """
-    progress = make_progress(arguments.progress_lines)
-    try:
-        return fetch_series(source, records, folder, progress or no_progress)
-    finally:
-        if progress is not None:
-            progress.close()
+    with showing_progress(arguments.progress_lines) as progress:
+        return fetch_series(source, records, folder, progress)
 
 
 def wants_labels(arguments: argparse.Namespace) -> bool:

@@ -9,9 +9,9 @@ from scipy import ndimage
 
 from BoneStrengthFEALib.anatomy.specimen import Site
 from BoneStrengthFEALib.errors import InputError, RefusedError
+from BoneStrengthFEALib.progress import ProgressCallback, no_progress
 from BoneStrengthFEALib.segmentation.isolate import isolate
 from BoneStrengthFEALib.segmentation.isolated import IsolatedBone
-from BoneStrengthFEALib.segmentation.limb import Cancel
 from BoneStrengthFEALib.segmentation.seed_checks import point_words
 from BoneStrengthFEALib.segmentation.tissue_levels import tissue_levels
 from BoneStrengthFEALib.segmentation.work_grid import image_box, sampled, upright_grid
@@ -28,7 +28,9 @@ LEAST_FILLED = 0.3
 """Share of each side of the box along which the bone must reach."""
 
 
-def isolate_in_box(volume: Volume, corners_ras: FloatArray, site: Site, cancel: Cancel | None = None) -> IsolatedBone:
+def isolate_in_box(
+    volume: Volume, corners_ras: FloatArray, site: Site, callback: ProgressCallback = no_progress
+) -> IsolatedBone:
     """Isolate the bone that a box was drawn around.
 
     Parameters
@@ -39,8 +41,8 @@ def isolate_in_box(volume: Volume, corners_ras: FloatArray, site: Site, cancel: 
         (2, 3) RAS of two opposite corners [mm].
     site
         Which kind of bone it is.
-    cancel
-        Called between the steps; may raise to stop.
+    callback
+        Called with stage and fraction; may raise CancelledError.
 
     Returns
     -------
@@ -57,7 +59,7 @@ def isolate_in_box(volume: Volume, corners_ras: FloatArray, site: Site, cancel: 
     refusals: list[RefusedError] = []
     for seed in _seeds(volume, low, high):
         try:
-            bone = isolate(volume, seed, site, cancel)
+            bone = isolate(volume, seed, site, callback)
             _require_fit(bone, low, high)
         except RefusedError as error:
             refusals.append(error)

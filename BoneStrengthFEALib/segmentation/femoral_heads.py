@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
 from BoneStrengthFEALib.anatomy.specimen import Side
 from BoneStrengthFEALib.errors import InputError, RefusedError
+from BoneStrengthFEALib.progress import ProgressCallback, no_progress
 from BoneStrengthFEALib.segmentation.femoral_head import Head, fit_head
 from BoneStrengthFEALib.segmentation.hip_work import LEAST_SHARE, hip_work
 from BoneStrengthFEALib.segmentation.seed_checks import require_ball_in_view
@@ -24,18 +25,17 @@ APART_MM = (120.0, 260.0)
 LEVEL_MM = 50.0
 """Heads of a lying patient differ in height by less."""
 RADIUS_RATIO = 1.25
-Cancel = Callable[[], None]
 
 
-def find_femoral_heads(volume: Volume, cancel: Cancel | None = None) -> Mapping[Side, Head]:
+def find_femoral_heads(volume: Volume, callback: ProgressCallback = no_progress) -> Mapping[Side, Head]:
     """Find the femoral heads in view.
 
     Parameters
     ----------
     volume
         CT [HU].
-    cancel
-        Called between the candidates; may raise to stop.
+    callback
+        Called with stage and fraction; may raise CancelledError.
 
     Returns
     -------
@@ -50,12 +50,13 @@ def find_femoral_heads(volume: Volume, cancel: Cancel | None = None) -> Mapping[
     """
     if volume.quantity is not Quantity.HU:
         raise InputError(f"heads are found in HU, got {volume.quantity.value}; give the CT before calibration")
+    stage = "finding femoral heads"
+    callback(stage, 0.0)
     balls = [ball for ball in find_balls(volume, image_box(volume), MOST_CANDIDATES) if ball.share >= LEAST_SHARE]
     found: dict[Side, Head] = {}
     reasons: list[str] = []
-    for ball in balls:
-        if cancel is not None:
-            cancel()
+    for n, ball in enumerate(balls):
+        callback(stage, 0.3 + 0.7 * n / len(balls))
         where = f"R {ball.centre[0]:.0f}, A {ball.centre[1]:.0f}, S {ball.centre[2]:.0f}"
         try:
             require_ball_in_view(volume, ball.centre, ball.radius_mm, "the femoral head")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from scipy import ndimage
 
 from BoneStrengthFEALib.anatomy.specimen import Side, Site
 from BoneStrengthFEALib.errors import RefusedError
+from BoneStrengthFEALib.progress import ProgressCallback, no_progress
 from BoneStrengthFEALib.segmentation.femoral_head import Head, fit_head
 from BoneStrengthFEALib.segmentation.finish import certainty, isolated, smoothed
 from BoneStrengthFEALib.segmentation.hip_work import AROUND_MM, CLOSING_MM, LEAST_SHARE, STEP_MM, hip_work
@@ -37,10 +36,10 @@ WEAK_HU = 40.0
 """Deep in the sphere bone may be as weak as this above soft tissue."""
 SEED_OFF_MM = 4.0
 DOWN = np.array((0.0, 0.0, -1.0))
-Cancel = Callable[[], None]
+STAGE = "isolating the femur"
 
 
-def isolate_femur(volume: Volume, point_ras: FloatArray, cancel: Cancel | None = None) -> IsolatedBone:
+def isolate_femur(volume: Volume, point_ras: FloatArray, callback: ProgressCallback = no_progress) -> IsolatedBone:
     """Isolate the proximal femur around a point.
 
     Parameters
@@ -49,8 +48,8 @@ def isolate_femur(volume: Volume, point_ras: FloatArray, cancel: Cancel | None =
         CT [HU].
     point_ras
         (3,) RAS of a point in the femur, marrow included, up to 17 cm below its head [mm].
-    cancel
-        Called between the steps; may raise to stop.
+    callback
+        Called with stage and fraction; may raise CancelledError.
 
     Returns
     -------
@@ -63,11 +62,10 @@ def isolate_femur(volume: Volume, point_ras: FloatArray, cancel: Cancel | None =
     RefusedError
         For a point not in bone or in another bone, a head that is not found, or a femur cut where it must be whole.
     """
-    go_on = cancel or _nothing
     seed = require_bone_seed(volume, point_ras)
+    callback(STAGE, 0.0)
     low, high = image_box(volume)
     balls = find_balls(volume, (np.maximum(low, seed - SEARCH_MM[0]), np.minimum(high, seed + SEARCH_MM[1])))
-    go_on()
     refusal = RefusedError(
         "no ball of bone of the size of a femoral head lies within reach of the point; set the point in the head or "
         "neck, or segment the femur by hand",
@@ -78,7 +76,7 @@ def isolate_femur(volume: Volume, point_ras: FloatArray, cancel: Cancel | None =
         if ball.share < LEAST_SHARE:
             continue
         try:
-            return _with_head(volume, seed, ball, go_on)
+            return _with_head(volume, seed, ball, callback)
         except RefusedError as error:
             if error.code not in ("HEAD_NOT_FOUND", "OTHER_BONE", "NOT_PARTED"):
                 raise
@@ -87,18 +85,19 @@ def isolate_femur(volume: Volume, point_ras: FloatArray, cancel: Cancel | None =
     raise first or refusal
 
 
-def _with_head(volume: Volume, seed: FloatArray, ball: Ball, go_on: Cancel) -> IsolatedBone:
+def _with_head(volume: Volume, seed: FloatArray, ball: Ball, callback: ProgressCallback) -> IsolatedBone:
+    callback(STAGE, 0.2)
     work = hip_work(volume, ball)
     grid, values, steady, levels, solid = work.grid, work.values, work.steady, work.levels, np.array(work.solid)
     sheets = _sheets_around(values, solid, grid, ball)
-    go_on()
+    callback(STAGE, 0.5)
     head = fit_head(ball, values, solid, grid)
     require_ball_in_view(volume, head.centre, head.radius_mm, "the femoral head")
     away = _around(head, grid)[0]
     solid |= (away < head.radius_mm - RIM_MM[0]) & (steady > levels.soft_hu + WEAK_HU)
     solid |= away < head.radius_mm - RIM_MM[1]
     bone, parted = _parted(solid, sheets, head, grid)
-    go_on()
+    callback(STAGE, 0.9)
     _require_parted(bone, grid, head)
     _require_seed_in(bone, grid, seed)
     sure = certainty(bone, parted, values, levels.bone_hu, STEP_MM)
@@ -159,10 +158,6 @@ def _around(head: Head, grid: Grid) -> tuple[FloatArray, FloatArray]:
     away = np.sqrt(x * x + y * y + z * z)
     along = x * np.float32(head.neck[0]) + y * np.float32(head.neck[1]) + z * np.float32(head.neck[2])
     return away, along / np.maximum(away, np.float32(1e-3))
-
-
-def _nothing() -> None:
-    return None
 
 
 def _require_parted(bone: Array, grid: Grid, head: Head) -> None:

@@ -9,17 +9,20 @@ import numpy as np
 from BoneStrengthFEALib.anatomy.specimen import Side, Site
 from BoneStrengthFEALib.errors import RefusedError
 from BoneStrengthFEALib.label_map import LabelMap
+from BoneStrengthFEALib.progress import ProgressCallback, no_progress
 from BoneStrengthFEALib.segmentation.femoral_heads import find_femoral_heads
 from BoneStrengthFEALib.segmentation.femur import isolate_femur
 from BoneStrengthFEALib.segmentation.isolated import IsolatedBone
-from BoneStrengthFEALib.segmentation.limb import Cancel, isolate_limb
+from BoneStrengthFEALib.segmentation.limb import isolate_limb
 from BoneStrengthFEALib.segmentation.vertebra import find_vertebrae, isolate_vertebra
 from BoneStrengthFEALib.volume import FloatArray, Quantity, Volume
 
 logger = logging.getLogger(__name__)
 
 
-def isolate(volume: Volume, point_ras: FloatArray, site: Site, cancel: Cancel | None = None) -> IsolatedBone:
+def isolate(
+    volume: Volume, point_ras: FloatArray, site: Site, callback: ProgressCallback = no_progress
+) -> IsolatedBone:
     """Isolate the bone at a point.
 
     Parameters
@@ -30,8 +33,8 @@ def isolate(volume: Volume, point_ras: FloatArray, site: Site, cancel: Cancel | 
         (3,) RAS [mm].
     site
         Which kind of bone it is.
-    cancel
-        Called between the steps; may raise to stop.
+    callback
+        Called with stage and fraction; may raise CancelledError.
 
     Returns
     -------
@@ -45,21 +48,21 @@ def isolate(volume: Volume, point_ras: FloatArray, site: Site, cancel: Cancel | 
         When it cannot be isolated, with the reason.
     """
     if site is Site.VERTEBRA:
-        return isolate_vertebra(volume, point_ras, cancel)
+        return isolate_vertebra(volume, point_ras, callback)
     if site is Site.FEMUR:
-        return isolate_femur(volume, point_ras, cancel)
-    return isolate_limb(volume, point_ras, site, cancel)
+        return isolate_femur(volume, point_ras, callback)
+    return isolate_limb(volume, point_ras, site, callback)
 
 
-def isolate_all(volume: Volume, cancel: Cancel | None = None) -> tuple[IsolatedBone, ...]:
+def isolate_all(volume: Volume, callback: ProgressCallback = no_progress) -> tuple[IsolatedBone, ...]:
     """Find vertebrae along the canal and the two proximal femora, and isolate each.
 
     Parameters
     ----------
     volume
         CT [HU].
-    cancel
-        Called between the steps; may raise to stop.
+    callback
+        Called with stage and fraction; may raise CancelledError.
 
     Returns
     -------
@@ -73,12 +76,12 @@ def isolate_all(volume: Volume, cancel: Cancel | None = None) -> tuple[IsolatedB
     found: list[IsolatedBone] = []
     reasons: list[str] = []
     try:
-        found += find_vertebrae(volume, cancel)
+        found += find_vertebrae(volume, callback)
     except RefusedError as error:
         reasons.append(f"vertebrae: {error}")
-    for centre in _head_centres(volume, reasons, cancel):
+    for centre in _head_centres(volume, reasons, callback):
         try:
-            found.append(isolate_femur(volume, centre, cancel))
+            found.append(isolate_femur(volume, centre, callback))
         except RefusedError as error:
             reasons.append(f"femora: {error}")
     if not found:
@@ -88,9 +91,9 @@ def isolate_all(volume: Volume, cancel: Cancel | None = None) -> tuple[IsolatedB
     return tuple(found)
 
 
-def _head_centres(volume: Volume, reasons: list[str], cancel: Cancel | None) -> list[FloatArray]:
+def _head_centres(volume: Volume, reasons: list[str], callback: ProgressCallback) -> list[FloatArray]:
     try:
-        return [head.centre for head in find_femoral_heads(volume, cancel).values()]
+        return [head.centre for head in find_femoral_heads(volume, callback).values()]
     except RefusedError as error:
         reasons.append(f"femora: {error}")
         return []

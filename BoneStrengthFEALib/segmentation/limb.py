@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from scipy import ndimage
 
 from BoneStrengthFEALib.anatomy.specimen import Side, Site
 from BoneStrengthFEALib.errors import InputError, RefusedError
+from BoneStrengthFEALib.progress import ProgressCallback, no_progress
 from BoneStrengthFEALib.segmentation.finish import certainty, isolated, smoothed
 from BoneStrengthFEALib.segmentation.isolated import IsolatedBone
 from BoneStrengthFEALib.segmentation.seed_checks import require_bone_seed, require_uncut
@@ -26,10 +25,11 @@ MOST_VOXELS = 20_000_000
 LEAST_LENGTH_MM = 25.0
 LEAST_DEPTH_MM = {Site.RADIUS: 3.5, Site.TIBIA: 8.0}
 """Half the thickness at the thickest place: a fibula is thinner than any tibia of an adult."""
-Cancel = Callable[[], None]
 
 
-def isolate_limb(volume: Volume, point_ras: FloatArray, site: Site, cancel: Cancel | None = None) -> IsolatedBone:
+def isolate_limb(
+    volume: Volume, point_ras: FloatArray, site: Site, callback: ProgressCallback = no_progress
+) -> IsolatedBone:
     """Isolate the radius or tibia around a point.
 
     Parameters
@@ -40,8 +40,8 @@ def isolate_limb(volume: Volume, point_ras: FloatArray, site: Site, cancel: Canc
         (3,) RAS of a point in the bone, marrow included [mm].
     site
         Site.RADIUS or Site.TIBIA.
-    cancel
-        Called between the steps; may raise to stop.
+    callback
+        Called with stage and fraction; may raise CancelledError.
 
     Returns
     -------
@@ -56,20 +56,21 @@ def isolate_limb(volume: Volume, point_ras: FloatArray, site: Site, cancel: Canc
     """
     if site not in STEP_MM:
         raise InputError(f"a limb is a radius or tibia, got {site.value}; use isolate_femur for a femur")
-    go_on = cancel or _nothing
     seed = require_bone_seed(volume, point_ras)
+    stage = f"isolating the {site.value}"
+    callback(stage, 0.0)
     grid = _grid(volume, seed, site)
     step = grid.spacing_mm[0]
     values = sampled(volume, grid)
     levels = tissue_levels(values)
-    go_on()
+    callback(stage, 0.1)
     found = tuple(int(n) for n in np.rint(grid.to_ijk(seed))[::-1])
     axis = _long_axis(values > levels.bone_hu, found)
     solid = filled_across(_steady(values, levels) > levels.bone_hu, axis, step) & (values > -500.0)
     sheets = joint_sheets(values, step, solid, axis)
-    go_on()
+    callback(stage, 0.6)
     apart = separate(solid, sheets & (values < levels.bone_hu + 250.0), found, step, EROSION_MM[site])
-    go_on()
+    callback(stage, 0.9)
     bone = filled_across(apart.bone, axis, step) & ~apart.others
     parted = ndimage.binary_dilation(apart.others, iterations=2) & ndimage.binary_dilation(bone, iterations=2)
     sure = certainty(bone, parted, values, levels.bone_hu, step)
@@ -77,10 +78,6 @@ def isolate_limb(volume: Volume, point_ras: FloatArray, site: Site, cancel: Canc
     result = isolated(volume, grid, smoothed(bone, step), sure, site, Side.NONE, notes)
     _require_plausible(result, volume, site, axis)
     return result
-
-
-def _nothing() -> None:
-    return None
 
 
 def _grid(volume: Volume, seed: FloatArray, site: Site) -> Grid:

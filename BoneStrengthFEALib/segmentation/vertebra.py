@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 
 import numpy as np
 from scipy import ndimage
@@ -12,6 +11,7 @@ from BoneStrengthFEALib.anatomy.specimen import Side, Site
 from BoneStrengthFEALib.bounding_box import bounding_box, crop
 from BoneStrengthFEALib.errors import RefusedError
 from BoneStrengthFEALib.label_map import LabelMap
+from BoneStrengthFEALib.progress import ProgressCallback, no_progress
 from BoneStrengthFEALib.segmentation.finish import certainty
 from BoneStrengthFEALib.segmentation.isolated import UNKNOWN_LEVEL, IsolatedBone
 from BoneStrengthFEALib.segmentation.seed_checks import require_bone_seed, require_uncut
@@ -35,11 +35,10 @@ SPACING_MM = (19.0, 46.0)
 MARGIN, AROUND = (1, 1, 1), (8, 8, 8)
 """Voxels kept around the result, and those in which certainty is worked out."""
 
-Cancel = Callable[[], None]
 logger = logging.getLogger(__name__)
 
 
-def isolate_vertebra(volume: Volume, point_ras: FloatArray, cancel: Cancel | None = None) -> IsolatedBone:
+def isolate_vertebra(volume: Volume, point_ras: FloatArray, callback: ProgressCallback = no_progress) -> IsolatedBone:
     """Isolate the vertebra at a point.
 
     Parameters
@@ -48,8 +47,8 @@ def isolate_vertebra(volume: Volume, point_ras: FloatArray, cancel: Cancel | Non
         CT [HU] with the spinal canal in view.
     point_ras
         (3,) RAS [mm] in the body, a pedicle, lamina or process.
-    cancel
-        Called between the steps; may raise to stop.
+    callback
+        Called with stage and fraction; may raise CancelledError.
 
     Returns
     -------
@@ -62,12 +61,13 @@ def isolate_vertebra(volume: Volume, point_ras: FloatArray, cancel: Cancel | Non
     RefusedError
         SEED_IN_AIR, SEED_IN_SOFT_TISSUE, SEED_IN_METAL, NO_CANAL, NO_VERTEBRA or BONE_CUT.
     """
-    go_on = cancel or _nothing
     point = require_bone_seed(volume, point_ras)
+    stage = "isolating the vertebra"
+    callback(stage, 0.0)
     spine, levels = _straightened(volume, point - HALF_BOX_MM, point + HALF_BOX_MM)
-    go_on()
+    callback(stage, 0.4)
     vertebrae = part_vertebrae(spine, levels)
-    go_on()
+    callback(stage, 0.9)
     number = _number_at(spine, vertebrae, point)
     if not 1 < number <= len(vertebrae.discs):
         raise RefusedError(
@@ -79,15 +79,15 @@ def isolate_vertebra(volume: Volume, point_ras: FloatArray, cancel: Cancel | Non
     return _isolated(volume, spine, levels, vertebrae, number)
 
 
-def find_vertebrae(volume: Volume, cancel: Cancel | None = None) -> tuple[IsolatedBone, ...]:
+def find_vertebrae(volume: Volume, callback: ProgressCallback = no_progress) -> tuple[IsolatedBone, ...]:
     """Isolate every whole vertebra along the canal, with its level where sacrum or last rib tell it.
 
     Parameters
     ----------
     volume
         CT [HU].
-    cancel
-        Called between the steps; may raise to stop.
+    callback
+        Called with stage and fraction; may raise CancelledError.
 
     Returns
     -------
@@ -98,13 +98,15 @@ def find_vertebrae(volume: Volume, cancel: Cancel | None = None) -> tuple[Isolat
     RefusedError
         NO_CANAL, or NO_VERTEBRA when none is whole.
     """
-    go_on = cancel or _nothing
+    stage = "finding vertebrae"
+    callback(stage, 0.0)
     spine, levels = _straightened(volume, *image_box(volume))
-    go_on()
+    callback(stage, 0.4)
     vertebrae = part_vertebrae(spine, levels)
     found = []
-    for number in range(2, len(vertebrae.discs) + 1):
-        go_on()
+    last = len(vertebrae.discs)
+    for number in range(2, last + 1):
+        callback(stage, 0.7 + 0.3 * (number - 2) / last)
         try:
             _require_one_body(vertebrae, number)
             found.append((number, _isolated(volume, spine, levels, vertebrae, number)))
@@ -223,7 +225,3 @@ def _largest(mask: Array) -> Array:
     if count < 2:
         return np.asarray(mask)
     return np.asarray(pieces == 1 + int(np.bincount(pieces.ravel())[1:].argmax()))
-
-
-def _nothing() -> None:
-    pass

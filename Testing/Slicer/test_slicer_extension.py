@@ -247,6 +247,8 @@ def test_the_effect_isolates_the_kind_of_bone_that_was_chosen(module: Any, monke
     effect.onCancel()
     assert not process_exists(pid)
     assert "level is unknown" in found_at(ras)
+    assert effect.busyBar.maximum == 100
+    assert effect.busyBar.value == 90, "the last step's share"
     effect.onApply()
     assert slicer.mrmlScene.GetNumberOfNodes() == nodes, "the preview stays"
     found = in_segment()
