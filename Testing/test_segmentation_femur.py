@@ -103,6 +103,26 @@ def test_points_in_other_bone_and_soft_tissue_are_refused() -> None:
         isolate_femur(ct, CENTRE + np.array([-30.0, 0.0, -60.0]))
 
 
+def test_a_ball_on_a_neck_without_a_socket_is_no_femur() -> None:
+    # a shoulder: bone medial of the head, but not around it
+    ct, truth = hip()
+    away = np.linalg.norm(np.moveaxis(np.indices(ct.array.shape)[::-1], 0, -1) * SPACING + LOW - CENTRE, axis=-1)
+    socket = (away < BONE.head_mm + 16.0) & ~ndimage.binary_dilation(truth) & (ct.array > 100)
+    shoulder = Volume(np.where(socket, 45, ct.array).astype(np.int16), ct.ijk_to_ras, Quantity.HU)
+    with pytest.raises(RefusedError, match=r"no hip socket: other bone covers [0-9] %"):
+        find_femoral_heads(shoulder)
+
+
+def test_a_thigh_without_its_head_says_where_the_bone_is_cut() -> None:
+    ct, _ = hip()
+    thigh = ct.cropped((0, 0, 0), (36, *ct.array.shape[1:]))
+    with pytest.raises(RefusedError, match=r"cut by the superior edge of the image, [0-9]+ mm above") as refusal:
+        isolate_femur(thigh, CENTRE + np.array([42.0, -4.0, -70.0]))
+    assert refusal.value.code == "HEAD_NOT_FOUND"
+    with pytest.raises(RefusedError, match=r"bone is cut by the .*superior.* of the image"):
+        find_femoral_heads(thigh)
+
+
 def both_hips() -> tuple[Volume, np.ndarray, np.ndarray]:
     """The right hip and its mirror image, and the centres of both heads."""
     ct, _ = right_hip()

@@ -32,6 +32,7 @@ PELVIS_RADII = (-0.3, 1.8)
 NECK_BLUR_MM = 3.0
 """Single weak trabeculae must not steer a neck."""
 LEAST_NECK_MM = 5.0
+NOT_FOUND = "the femoral head was not found: "
 HOLE_BLUR_MM = 2.4
 """Holes narrower than about twice this are closed."""
 
@@ -226,7 +227,7 @@ def _lateral(solid: Array, grid: Grid, centre: FloatArray, radius: float) -> flo
 
 def _not_found(why: str) -> RefusedError:
     return RefusedError(
-        f"the femoral head was not found: {why}; the head must be in the image, without implant, within about 17 cm "
+        f"{NOT_FOUND}{why}; the head must be in the image, without implant, within about 17 cm "
         "of the point: set the point in the head or neck, or segment the femur by hand",
         "HEAD_NOT_FOUND",
     )

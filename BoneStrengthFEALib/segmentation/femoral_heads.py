@@ -9,10 +9,12 @@ import numpy as np
 from BoneStrengthFEALib.anatomy.specimen import Side
 from BoneStrengthFEALib.errors import InputError, RefusedError
 from BoneStrengthFEALib.progress import ProgressCallback, no_progress
-from BoneStrengthFEALib.segmentation.femoral_head import Head, fit_head
+from BoneStrengthFEALib.segmentation.cut_sides import of_the_image
+from BoneStrengthFEALib.segmentation.femoral_head import NOT_FOUND, Head, fit_head
+from BoneStrengthFEALib.segmentation.hip_socket import lies_in_one_of, require_socket
 from BoneStrengthFEALib.segmentation.hip_work import LEAST_SHARE, hip_work
 from BoneStrengthFEALib.segmentation.seed_checks import require_ball_in_view
-from BoneStrengthFEALib.segmentation.sphere_votes import find_balls
+from BoneStrengthFEALib.segmentation.sphere_votes import Ball, find_balls
 from BoneStrengthFEALib.segmentation.work_grid import image_box
 from BoneStrengthFEALib.volume import Quantity, Volume
 
@@ -25,6 +27,8 @@ APART_MM = (120.0, 260.0)
 LEVEL_MM = 50.0
 """Heads of a lying patient differ in height by less."""
 RADIUS_RATIO = 1.25
+MOST_REASONS = 3
+"""Candidates that a refusal explains, the best first."""
 
 
 def find_femoral_heads(volume: Volume, callback: ProgressCallback = no_progress) -> Mapping[Side, Head]:
@@ -55,32 +59,50 @@ def find_femoral_heads(volume: Volume, callback: ProgressCallback = no_progress)
     balls = [ball for ball in find_balls(volume, image_box(volume), MOST_CANDIDATES) if ball.share >= LEAST_SHARE]
     found: dict[Side, Head] = {}
     reasons: list[str] = []
+    bare: list[Ball] = []
     for n, ball in enumerate(balls):
         callback(stage, 0.3 + 0.7 * n / len(balls))
-        where = f"R {ball.centre[0]:.0f}, A {ball.centre[1]:.0f}, S {ball.centre[2]:.0f}"
-        try:
-            require_ball_in_view(volume, ball.centre, ball.radius_mm, "the femoral head")
-            work = hip_work(volume, ball)
-            head = fit_head(ball, work.values, work.solid, work.grid)
-        except RefusedError as error:
-            reasons.append(f"{where}: {str(error).split(';')[0]}")
+        if lies_in_one_of(ball, bare):
             continue
-        side = Side.RIGHT if head.neck[0] > 0 else Side.LEFT
-        if head.seen < LEAST_SEEN or head.residual_mm > MOST_RESIDUAL_MM:
-            reasons.append(f"{where}: edge seen in {100 * head.seen:.0f} %, {head.residual_mm:.1f} mm off the sphere")
-        elif side not in found:
-            found[side] = head
+        try:
+            head = _head_of(volume, ball)
+        except RefusedError as error:
+            reasons.append(str(error).removeprefix(NOT_FOUND).split(";")[0])
+            if error.code == "NO_SOCKET":
+                bare.append(ball)
+            continue
+        found.setdefault(Side.RIGHT if head.neck[0] > 0 else Side.LEFT, head)
         if len(found) == 2:
             break
     if not found:
-        tried = "; ".join(reasons) or "no ball of bone of their size"
+        tried = "; ".join(reasons[:MOST_REASONS]) or "no ball of bone of their size"
+        cut = of_the_image(volume)
         raise RefusedError(
-            f"no femoral head was found without a click ({tried}); set a point in the head of each femur, or check "
-            "that the image shows the hips whole",
+            f"no femoral head was found without a click ({tried}){cut and f'; {cut}'}; set a point in the head of each "
+            "femur, or check that the image shows the hips whole",
             "HEAD_NOT_FOUND",
         )
     _require_pair(found)
     return found
+
+
+def _head_of(volume: Volume, ball: Ball) -> Head:
+    """Head at a candidate, stricter than where a click says that there is one."""
+    try:
+        require_ball_in_view(volume, ball.centre, ball.radius_mm, "the femoral head")
+        work = hip_work(volume, ball)
+        head = fit_head(ball, work.values, work.solid, work.grid)
+        require_socket(head, work)
+        if head.seen < LEAST_SEEN or head.residual_mm > MOST_RESIDUAL_MM:
+            raise RefusedError(
+                f"edge seen in {100 * head.seen:.0f} %, {head.residual_mm:.1f} mm off the sphere", "HEAD_NOT_FOUND"
+            )
+    except RefusedError as error:
+        if error.code == "NO_SOCKET":
+            raise
+        where = f"R {ball.centre[0]:.0f}, A {ball.centre[1]:.0f}, S {ball.centre[2]:.0f}"
+        raise RefusedError(f"{where}: {str(error).removeprefix(NOT_FOUND)}", error.code) from error
+    return head
 
 
 def _require_pair(found: Mapping[Side, Head]) -> None:

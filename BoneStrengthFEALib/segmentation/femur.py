@@ -8,8 +8,10 @@ from scipy import ndimage
 from BoneStrengthFEALib.anatomy.specimen import Side, Site
 from BoneStrengthFEALib.errors import RefusedError
 from BoneStrengthFEALib.progress import ProgressCallback, no_progress
-from BoneStrengthFEALib.segmentation.femoral_head import Head, fit_head
+from BoneStrengthFEALib.segmentation.cut_sides import above_the_point
+from BoneStrengthFEALib.segmentation.femoral_head import NOT_FOUND, Head, fit_head
 from BoneStrengthFEALib.segmentation.finish import certainty, isolated, smoothed
+from BoneStrengthFEALib.segmentation.hip_socket import lies_in_one_of, require_socket
 from BoneStrengthFEALib.segmentation.hip_work import AROUND_MM, CLOSING_MM, LEAST_SHARE, STEP_MM, hip_work
 from BoneStrengthFEALib.segmentation.isolated import IsolatedBone
 from BoneStrengthFEALib.segmentation.seed_checks import require_ball_in_view, require_bone_seed, require_uncut
@@ -35,6 +37,8 @@ LEAST_SHEET_MM3 = 500.0
 WEAK_HU = 40.0
 """Deep in the sphere bone may be as weak as this above soft tissue."""
 SEED_OFF_MM = 4.0
+EXPLAINS = ("OTHER_BONE", "NO_SOCKET", "NOT_PARTED", "HEAD_NOT_FOUND")
+"""Refusals of one ball, after which the next is tried; the first of these explains best."""
 DOWN = np.array((0.0, 0.0, -1.0))
 STAGE = "isolating the femur"
 
@@ -66,23 +70,30 @@ def isolate_femur(volume: Volume, point_ras: FloatArray, callback: ProgressCallb
     callback(STAGE, 0.0)
     low, high = image_box(volume)
     balls = find_balls(volume, (np.maximum(low, seed - SEARCH_MM[0]), np.minimum(high, seed + SEARCH_MM[1])))
-    refusal = RefusedError(
-        "no ball of bone of the size of a femoral head lies within reach of the point; set the point in the head or "
-        "neck, or segment the femur by hand",
-        "HEAD_NOT_FOUND",
-    )
-    first: RefusedError | None = None
+    refusals: list[RefusedError] = []
+    bare: list[Ball] = []
     for ball in balls:
-        if ball.share < LEAST_SHARE:
+        if ball.share < LEAST_SHARE or lies_in_one_of(ball, bare):
             continue
         try:
             return _with_head(volume, seed, ball, callback)
         except RefusedError as error:
-            if error.code not in ("HEAD_NOT_FOUND", "OTHER_BONE", "NOT_PARTED"):
+            if error.code not in EXPLAINS:
                 raise
-            # a point in another bone explains itself better than a ball that is no head
-            first = error if first is None or (error.code, first.code) == ("OTHER_BONE", "HEAD_NOT_FOUND") else first
-    raise first or refusal
+            refusals.append(error)
+            if error.code == "NO_SOCKET":
+                bare.append(ball)
+    # a point in another bone explains itself better than a ball that is no head
+    best = min(refusals, key=lambda error: EXPLAINS.index(error.code), default=None)
+    if best is not None and best.code != "HEAD_NOT_FOUND":
+        raise best
+    raise RefusedError(
+        "no femoral head was found within reach of the point"
+        + (f": {best.args[0].removeprefix(NOT_FOUND).split(';')[0]}" if best else " (no ball of bone of its size)")
+        + f"; {above_the_point(volume, seed, SEARCH_MM)}; the head must be in the image whole, without implant: set "
+        "the point in the head or neck of such a femur, or segment the femur by hand",
+        "HEAD_NOT_FOUND",
+    )
 
 
 def _with_head(volume: Volume, seed: FloatArray, ball: Ball, callback: ProgressCallback) -> IsolatedBone:
@@ -93,6 +104,7 @@ def _with_head(volume: Volume, seed: FloatArray, ball: Ball, callback: ProgressC
     callback(STAGE, 0.5)
     head = fit_head(ball, values, solid, grid)
     require_ball_in_view(volume, head.centre, head.radius_mm, "the femoral head")
+    require_socket(head, work)
     away = _around(head, grid)[0]
     solid |= (away < head.radius_mm - RIM_MM[0]) & (steady > levels.soft_hu + WEAK_HU)
     solid |= away < head.radius_mm - RIM_MM[1]

@@ -114,7 +114,7 @@ def require_uncut(bone: Volume, ct: Volume, open_towards: tuple[FloatArray, ...]
                 continue
             cut = int(np.count_nonzero(np.take(bone.array, end, axis=2 - axis))) * area
             if cut > CUT_AREA_MM2:
-                raise _cut(what, f"the {_side(outward)} edge of the image", cut)
+                raise _cut(what, f"the {side_name(outward)} edge of the image", cut)
     padding = _padding_contact(bone, ct, first)
     if padding > CUT_AREA_MM2:
         raise _cut(what, "the rim of the reconstructed field of view", padding)
@@ -144,7 +144,7 @@ def require_ball_in_view(ct: Volume, centre_ras: FloatArray, radius_mm: float, w
         for room, sign in ((at[axis], -1.0), (ct.array.shape[2 - axis] - 1 - at[axis], 1.0)):
             beyond = radius_mm - float(room) * spacing[axis]
             if beyond > BALL_CUT_MM:
-                side = _side(sign * ct.ijk_to_ras[:3, axis] / spacing[axis])
+                side = side_name(sign * ct.ijk_to_ras[:3, axis] / spacing[axis])
                 raise RefusedError(
                     f"{what}, a ball of {radius_mm:.0f} mm radius, is cut by the {side} edge of the image by "
                     f"{beyond:.0f} mm; it must be whole there: reconstruct the scan with a larger field of view or "
@@ -210,7 +210,18 @@ def _enclosed_share(values: FloatArray, bone_hu: float) -> float:
     return float((seen > bone_hu).any(axis=1).mean())
 
 
-def _side(outward: FloatArray) -> str:
+def side_name(outward: FloatArray) -> str:
+    """Name a side of the image.
+
+    Parameters
+    ----------
+    outward
+        (3,) RAS unit vector that points out of the image.
+
+    Returns
+    -------
+    "left", "right", "posterior", "anterior", "inferior" or "superior".
+    """
     axis = int(np.abs(outward).argmax())
     names = (("left", "right"), ("posterior", "anterior"), ("inferior", "superior"))
     return names[axis][int(outward[axis] > 0)]
