@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from BoneStrengthFEALib.errors import RefusedError
-from BoneStrengthFEALib.segmentation.discs import _chain
+from BoneStrengthFEALib.segmentation.disc_chain import Merit, best_chain
 from BoneStrengthFEALib.segmentation.random_walk import LEAST_CONDUCTANCE, conductance, walk
 from BoneStrengthFEALib.segmentation.vertebra_checks import require_plausible
 from BoneStrengthFEALib.volume import Quantity, Volume
@@ -51,14 +51,33 @@ def test_two_blocks_are_parted_at_the_gap_and_not_halfway() -> None:
 
 def test_discs_form_an_even_chain() -> None:
     """Discs every 33 mm; a dip in the middle of a body that is less deep must not halve a distance."""
-    merit = np.full(150, -np.inf)
-    for place, value in ((20, 80.0), (53, 70.0), (72, 15.0), (87, 60.0), (121, 75.0)):
-        merit[place] = value
-    assert _chain(merit) == [20, 53, 87, 121]
+    merit = merits(150, (20, 80.0), (53, 70.0), (72, 15.0), (87, 60.0), (121, 75.0))
+    assert best_chain(Merit(merit, merit)) == (20, 53, 87, 121)
     # one disc that is not seen does not end the chain
     merit[53] = merit[72] = -np.inf
-    assert _chain(merit) == [20, 87, 121]
-    assert _chain(np.full(60, -np.inf)) == []
+    assert best_chain(Merit(merit, merit)) == (20, 87, 121)
+
+
+def test_a_chain_follows_bodies_from_the_loin_to_the_upper_thorax() -> None:
+    """Distances shrink from 36 to 20 mm; lumbar merit, which heads of ribs spoil, ends where they begin."""
+    gaps = [36, 36, 34, 32, 30, 28, 26, 25, 24, 23, 22, 21, 20]
+    places = [12, *(12 + np.cumsum(gaps))]
+    loin = merits(400, *((int(n), 60.0) for n in places[:7]))
+    thorax = merits(400, *((int(n), 60.0) for n in places[5:]))
+    assert best_chain(Merit(thorax, loin)) == tuple(int(n) for n in places)
+
+
+def test_a_dark_place_far_from_all_discs_is_none() -> None:
+    """170 mm of spine without a disc is no gap that one disc fills."""
+    merit = merits(330, (35, 90.0), (60, 90.0), (85, 90.0), (305, 60.0))
+    assert best_chain(Merit(merit, merit)) == (35, 60, 85)
+
+
+def merits(count: int, *given: tuple[int, float]) -> np.ndarray:
+    merit = np.full(count, -np.inf)
+    for place, value in given:
+        merit[place] = value
+    return merit
 
 
 def parts(body: tuple[int, int, int], arch: int) -> Volume:

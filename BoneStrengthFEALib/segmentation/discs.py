@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 
+from BoneStrengthFEALib.segmentation.disc_chain import best_chain
+from BoneStrengthFEALib.segmentation.disc_merit import BODY_FRONT_MM, CENTRE_MM, disc_merit
 from BoneStrengthFEALib.segmentation.straight_spine import STEP_MM, StraightSpine
 from BoneStrengthFEALib.segmentation.tissue_levels import TissueLevels
 from BoneStrengthFEALib.segmentation.work_grid import OUTSIDE_HU
 from BoneStrengthFEALib.volume import Array, FloatArray
 
-CENTRE_MM = 22.0
-"""Middle of a body in front of the canal."""
-BODY_FRONT_MM, BODY_SIDE_MM = (8.0, 36.0), 16.0
-PEDICLE_FRONT_MM, PEDICLE_SIDE_MM = (0.0, 9.0), (9.0, 19.0)
-ENDPLATE_MM = 9
-"""An endplate's bright peak lies within this of the middle of a disc."""
-LEAST_DIP_HU = 30.0
-LEAST_SPACING_MM = 19
-PITCH_RANGE_MM, USUAL_PITCH_MM = (22.0, 42.0), 32.0
-UNEVEN_COST_HU, UNSEEN_COST_HU = 400.0, 30.0
-"""A distance a quarter off the usual costs 25 HU, less than the depth of any disc."""
+BODY_SIDE_MM = 16.0
+PITCH_RANGE_MM, USUAL_PITCH_MM = (20.0, 42.0), 32.0
 SHIFTS_MM, FINE_TILTS = np.arange(-2.0, 2.1, 0.5), np.arange(-0.08, 0.081, 0.04)
-COARSE_TILTS, SIDE_TILTS = np.arange(-0.72, 0.73, 0.08), (-0.2, -0.1, 0.0, 0.1, 0.2)
-TILT_COST_HU, PEDICLE_COST_HU, LEVEL_WEIGHT = 15.0, 40.0, 0.25
-"""A disc is no brighter than muscle by much; marrow between endplates may be."""
-DEPTH_RANGE_HU, COLUMNS_MM, COLUMN_MM = (-40.0, 150.0), (-10.0, 0.0, 10.0), 5.0
-LEAST_INSIDE = 0.6
-"""Share of a section of the body that must lie inside the image."""
 SEARCH_MM = 9.0
 
 
@@ -68,31 +54,6 @@ def pitch_mm(discs: tuple[Disc, ...]) -> float:
     return float(np.clip(np.median(np.diff([disc.middle for disc in discs])), *PITCH_RANGE_MM)) * STEP_MM
 
 
-def pedicle_profile(spine: StraightSpine, levels: TissueLevels) -> FloatArray:
-    """Share of bone beside the canal, where pedicles are and foramina are not.
-
-    Parameters
-    ----------
-    spine
-        Straightened spine.
-    levels
-        Levels.
-
-    Returns
-    -------
-    (S,) 0 to 1.
-    """
-    side = np.abs(spine.right)
-    rows = (spine.front > PEDICLE_FRONT_MM[0]) & (spine.front < PEDICLE_FRONT_MM[1])
-    columns = (side > PEDICLE_SIDE_MM[0]) & (side < PEDICLE_SIDE_MM[1])
-    beside = spine.values[:, rows][:, :, columns]
-    known = (beside > OUTSIDE_HU + 24.0).mean(axis=(1, 2))
-    share = (beside > levels.bone_hu).mean(axis=(1, 2)) / np.maximum(known, 0.3)
-    # beyond the image nobody knows: as beside its edge
-    seen = np.nonzero(known > 0.3)[0]
-    return np.asarray(np.interp(np.arange(len(share)), seen, share[seen]) if len(seen) else share)
-
-
 def find_discs(spine: StraightSpine, levels: TissueLevels) -> tuple[Disc, ...]:
     """Find discs: dark between two bright endplates, where no pedicle is.
 
@@ -107,91 +68,9 @@ def find_discs(spine: StraightSpine, levels: TissueLevels) -> tuple[Disc, ...]:
     -------
     Discs in rising order.
     """
-    dip, inside, level, tilts = _dips(spine)
-    pedicle = ndimage.gaussian_filter1d(pedicle_profile(spine, levels), 2.0)
-    pedicle = pedicle / np.maximum(ndimage.maximum_filter1d(pedicle, 45), 0.2)
-    merit = dip - PEDICLE_COST_HU * pedicle - LEVEL_WEIGHT * np.clip(level - levels.soft_hu, 0.0, None)
-    merit[(inside <= LEAST_INSIDE) | (dip <= LEAST_DIP_HU)] = -np.inf
-    chosen = _chain(merit)
+    merit, tilts = disc_merit(spine, levels)
     smooth = ndimage.gaussian_filter(spine.values, 0.6)
-    return tuple(_disc(spine, smooth, _plane(spine, place, tilts[place])) for place in chosen)
-
-
-def _chain(merit: FloatArray) -> list[int]:
-    """Places of highest merit whose distances are alike, by dynamic programming for each usual distance."""
-    peak = (merit >= ndimage.maximum_filter1d(merit, 7)) & (merit > 0)
-    places = [int(n) for n in np.nonzero(peak)[0]]
-    best: tuple[float, list[int]] = (0.0, [])
-    for pitch in np.arange(*PITCH_RANGE_MM, 2.0):
-        chains: list[tuple[float, list[int]]] = []
-        for n, place in enumerate(places):
-            before = [
-                (total - _uneven(place - places[m], float(pitch)), chain) for m, (total, chain) in enumerate(chains[:n])
-            ]
-            total, chain = max(before, default=(0.0, []), key=lambda one: one[0])
-            total, chain = (total, chain) if total > 0 else (0.0, [])
-            chains.append((total + float(merit[place]), [*chain, place]))
-        best = max([best, *chains], key=lambda one: one[0])
-    return best[1]
-
-
-def _uneven(gap: float, pitch: float) -> float:
-    """Cost of a distance between discs that is not the usual one; a disc that is not seen costs a fixed amount."""
-    if gap < LEAST_SPACING_MM:
-        return np.inf
-    return min(UNEVEN_COST_HU * (gap / pitch - 1.0) ** 2, UNSEEN_COST_HU if gap > 1.5 * pitch else np.inf)
-
-
-def _dips(spine: StraightSpine) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """How much darker each place is than the peaks beside it, its share inside the image, its HU, and its best tilt.
-
-    Depth is taken in small columns of the body, so that a slanting plane is not deep because it crosses endplates.
-    """
-    columns, within, front = _columns(spine)
-    with np.errstate(invalid="ignore"):
-        depth = np.minimum(_peak_beside(columns, 1), _peak_beside(columns, -1)) - columns
-    # no peak beside is known at the image's edge: the column does not count
-    known = np.where(np.isfinite(depth), within, 0.0)
-    depth = np.clip(np.where(known > 0, depth, 0.0), *DEPTH_RANGE_HU)
-    fields = np.stack([depth * known, np.where(known > 0, columns, 0.0), known])
-    best, reached, level = (np.full(len(columns), value) for value in (-np.inf, 0.0, np.inf))
-    tilts = np.zeros((len(columns), 2))
-    place = np.arange(len(columns), dtype=np.float64)[:, None, None]
-    row, column = np.arange(len(COLUMNS_MM))[:, None], np.arange(len(front))
-    for to_front, to_right in itertools.product(COARSE_TILTS, SIDE_TILTS):
-        away = to_front * (front - CENTRE_MM) + to_right * np.array(COLUMNS_MM)[:, None]
-        index = np.clip(np.rint(place + away).astype(int), 0, len(columns) - 1)
-        total, summed, share = fields[:, index, row, column].mean(axis=(2, 3))
-        share = np.maximum(share, 1e-6)
-        cost = TILT_COST_HU * (abs(to_front) + abs(to_right))
-        dip = np.where(share > LEAST_INSIDE, total / share - cost, -np.inf)
-        level = np.where(dip > best, summed / share, level)
-        tilts[dip > best] = (to_front, to_right)
-        best, reached = np.maximum(best, dip), np.maximum(reached, share)
-    return best, reached, level, tilts
-
-
-def _columns(spine: StraightSpine) -> tuple[FloatArray, Array, FloatArray]:
-    """(S, C, F) mean HU of columns of the body, which of them lie in the image, and their (F,) front coordinates."""
-    sides = [np.abs(spine.right - middle) <= COLUMN_MM for middle in COLUMNS_MM]
-    front = np.arange(BODY_FRONT_MM[0] + 2.0, BODY_FRONT_MM[1], 3.0)
-    parts = [[spine.values[:, np.abs(spine.front - at) <= 1][:, :, side] for at in front] for side in sides]
-    within = np.array([[(part > OUTSIDE_HU + 24.0).all(axis=(1, 2)) for part in row] for row in parts])
-    means = np.array([[np.clip(part, -50.0, 450.0).mean(axis=(1, 2)) for part in row] for row in parts])
-    even = ndimage.gaussian_filter1d(means, 0.5, axis=2)
-    columns = np.where(within, even, -np.inf)
-    return np.moveaxis(columns, 2, 0), np.moveaxis(within, 2, 0), front
-
-
-def _peak_beside(columns: FloatArray, side: int) -> FloatArray:
-    """Highest value 2 to 9 mm away on one side."""
-    highest = np.full(columns.shape, -np.inf)
-    for away in range(2, ENDPLATE_MM + 1):
-        if side > 0:
-            highest[:-away] = np.maximum(highest[:-away], columns[away:])
-        else:
-            highest[away:] = np.maximum(highest[away:], columns[:-away])
-    return highest
+    return tuple(_disc(spine, smooth, _plane(spine, place, tilts[place])) for place in best_chain(merit))
 
 
 def _plane(spine: StraightSpine, place: int, tilts: FloatArray) -> tuple[float, float, float]:

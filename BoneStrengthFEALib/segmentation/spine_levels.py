@@ -33,8 +33,8 @@ RIB_HEIGHT, RIB_WINDOW = 0.75, 0.5
 RIB_DROP_MM = 36.0
 """A rib sinks by less than this on its way to the side; without a rib this must be in view too."""
 LEAST_VOXELS = 20
-UNEVEN, FARTHEST_MM = 1.55, 46.0
-"""A distance of discs that exceeds the median by this factor, or this length, hides a disc."""
+UNEVEN, FARTHEST_MM, NEAR_DISCS = 1.55, 46.0, 3
+"""A distance of discs that exceeds the median of up to six around it by this factor, or this length, hides a disc."""
 LUMBAR = 5
 
 
@@ -66,8 +66,13 @@ class _Scene:
     discs: FloatArray
 
     @property
-    def pitch_mm(self) -> float:
-        return float(np.median(np.diff(self.discs)))
+    def gaps_mm(self) -> FloatArray:
+        """(N - 1,) distances of neighbouring discs."""
+        return np.diff(self.discs)
+
+    def usual_mm(self, n: int) -> float:
+        """Distance of discs that is usual around the disc n: bodies grow down the spine."""
+        return float(np.median(self.gaps_mm[max(n - NEAR_DISCS, 0) : n + NEAR_DISCS]))
 
 
 def count_levels(ct: Volume, frame: CanalFrame, discs_mm: FloatArray, bone_hu: float) -> LevelCount:
@@ -146,9 +151,9 @@ def _scene(ct: Volume, frame: CanalFrame, discs_mm: FloatArray, bone_hu: float) 
 def _counted(scene: _Scene, fifth: int, first: int) -> dict[int, str]:
     """Levels from the vertebra ``first`` on to both sides, as far as no disc is missing; ``fifth`` is L5."""
     rising = [level for level in reversed(ANALYSED_LEVELS) if level != "L6"]
-    gaps = np.diff(scene.discs)
+    gaps = scene.gaps_mm
     # vertebra n lies between the discs n - 2 and n - 1
-    sound = {n + 2 for n, gap in enumerate(gaps) if gap <= min(UNEVEN * scene.pitch_mm, FARTHEST_MM)}
+    sound = {n + 2 for n, gap in enumerate(gaps) if gap <= min(UNEVEN * scene.usual_mm(n), FARTHEST_MM)}
     above = list(itertools.takewhile(lambda n: n in sound or n == first, range(first, len(gaps) + 3)))
     below = list(itertools.takewhile(lambda n: n in sound, range(first - 1, 0, -1)))
     return {n: rising[n - fifth] for n in [*below, *above] if 0 <= n - fifth < len(rising)}
@@ -191,8 +196,9 @@ def _last_rib(scene: _Scene, fifth: int | None) -> tuple[int | None, str]:
 
 def _ribs(scene: _Scene, side: float, lowest: int) -> dict[int, str]:
     """What goes to one side from each vertebra: "rib", "none" or "unknown"."""
-    from_disc = np.concatenate([[scene.discs[0] - scene.pitch_mm], scene.discs])
-    begin = from_disc + RIB_HEIGHT * scene.pitch_mm
+    usual = np.array([scene.usual_mm(n) for n in (0, *range(len(scene.discs)))])
+    from_disc = np.concatenate([[scene.discs[0] - usual[0]], scene.discs])
+    begin = from_disc + RIB_HEIGHT * usual
     found = {n + 1: "none" if _seen(scene, side, place) else "unknown" for n, place in enumerate(begin)}
     rows = (scene.front >= RIB_FRONT_MM[0]) & (scene.front <= RIB_FRONT_MM[1])
     columns = side * scene.right >= RIB_FROM_MM
@@ -207,7 +213,7 @@ def _ribs(scene: _Scene, side: float, lowest: int) -> dict[int, str]:
         nearest = int(np.abs(begin - start).argmin())
         # the pelvis reaches down beside the sacrum
         is_pelvis = lowest > 1 and scene.along[index[:, 0]].min() < scene.discs[lowest - 2]
-        if abs(begin[nearest] - start) < RIB_WINDOW * scene.pitch_mm and not is_pelvis:
+        if abs(begin[nearest] - start) < RIB_WINDOW * usual[nearest] and not is_pelvis:
             found[nearest + 1] = "rib" if reach.max() >= RIB_REACHES_MM else "unknown"
     return found
 

@@ -103,7 +103,7 @@ def find_vertebrae(volume: Volume, callback: ProgressCallback = no_progress) -> 
     spine, levels = _straightened(volume, *image_box(volume))
     callback(stage, 0.4)
     vertebrae = part_vertebrae(spine, levels)
-    found = []
+    found, reasons = [], []
     last = len(vertebrae.discs)
     for number in range(2, last + 1):
         callback(stage, 0.7 + 0.3 * (number - 2) / last)
@@ -112,11 +112,14 @@ def find_vertebrae(volume: Volume, callback: ProgressCallback = no_progress) -> 
             found.append((number, _isolated(volume, spine, levels, vertebrae, number)))
         except RefusedError as error:
             # cut by the edge, or two bodies with a disc that was not seen
-            logger.warning("vertebra %d from below is not proposed: %s", number - 1, error)
+            reasons.append(f"vertebra {number - 1} from below: {error}")
     if not found:
+        tried = ". ".join(reasons) or f"{last} discs seen, two are needed"
         raise RefusedError(
-            "no whole vertebra was found along the canal; give a point in one, or a label", "NO_VERTEBRA"
+            f"no whole vertebra was found along the canal ({tried}); give a point in one, or a label", "NO_VERTEBRA"
         )
+    for reason in reasons:
+        logger.warning("not proposed: %s", reason)
     discs = np.array([spine.along[0] + STEP_MM * disc.middle for disc in vertebrae.discs])
     count = count_levels(volume, spine.frame, discs, levels.bone_hu)
     return tuple(with_level(bone, number, count) for number, bone in found)

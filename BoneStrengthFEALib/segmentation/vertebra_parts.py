@@ -8,7 +8,8 @@ import numpy as np
 from scipy import ndimage
 
 from BoneStrengthFEALib.bounding_box import bounding_box
-from BoneStrengthFEALib.segmentation.discs import CENTRE_MM, Disc, find_discs, pedicle_profile, pitch_mm
+from BoneStrengthFEALib.segmentation.disc_merit import CENTRE_MM, pedicle_profile
+from BoneStrengthFEALib.segmentation.discs import Disc, find_discs, pitch_mm
 from BoneStrengthFEALib.segmentation.random_walk import conductance, walk
 from BoneStrengthFEALib.segmentation.straight_spine import StraightSpine
 from BoneStrengthFEALib.segmentation.tissue_levels import TissueLevels

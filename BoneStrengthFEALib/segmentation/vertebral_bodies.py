@@ -8,7 +8,8 @@ import numpy as np
 from scipy import ndimage
 
 from BoneStrengthFEALib.errors import DependencyError
-from BoneStrengthFEALib.segmentation.discs import CENTRE_MM, Disc
+from BoneStrengthFEALib.segmentation.disc_merit import CENTRE_MM
+from BoneStrengthFEALib.segmentation.discs import Disc
 from BoneStrengthFEALib.segmentation.straight_spine import StraightSpine
 from BoneStrengthFEALib.segmentation.tissue_levels import TissueLevels
 from BoneStrengthFEALib.volume import Array, FloatArray
