@@ -100,7 +100,7 @@ def _write_site(site: SiteResult, behind: SiteFields, folder: Path) -> dict[str,
     write_vtu(
         folder / f"{stem}_model.vtu", model, behind.fields.elements, _cell_data(site, behind), np.asarray(displacement)
     )
-    entry = specimen_entry(behind.specimen)
+    entry = specimen_entry(behind.specimen) | {"name": site.name}
     return entry | {"regions_file": f"{stem}_regions.nrrd", "model_file": f"{stem}_model.vtu"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -36,7 +37,7 @@ def each_bone(
         When it befell every bone.
     """
     sites: list[SiteResult] = []
-    behind: dict[str, Behind] = {}
+    behind: list[Behind | None] = []
     errors: list[AnatomyError] = []
     for target in study.targets:
         try:
@@ -45,11 +46,12 @@ def each_bone(
             errors.append(error)
             result, found = refused_site(study, target, error), None
         sites.append(result)
-        if found is not None:
-            behind[result.name] = found
+        behind.append(found)
     if len(errors) == len(study.targets):
         raise errors[0]
-    return sites, behind
+    names = study.distinct_names([site.name for site in sites])
+    sites = [dataclasses.replace(site, name=name) for site, name in zip(sites, names, strict=True)]
+    return sites, {name: one for name, one in zip(names, behind, strict=True) if one is not None}
 
 
 def refused_site(study: Study, target: Target, error: AnatomyError) -> SiteResult:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -109,6 +109,37 @@ class Study:
             raise InputError("no bone to analyse; name at least one label")
         for target in self.targets:
             self.labels.mask(target.label)
+        values = [self.labels.value_of(target.label) for target in self.targets]
+        twice = {
+            str(target.label) for target, value in zip(self.targets, values, strict=True) if values.count(value) > 1
+        }
+        if twice:
+            raise InputError(f"one bone was named more than once: {', '.join(sorted(twice))}; name each label once")
+
+    def distinct_names(self, names: Sequence[str]) -> list[str]:
+        """Names of the targets that tell them apart.
+
+        Parameters
+        ----------
+        names
+            Name of each target, for example its level.
+
+        Returns
+        -------
+        The names; several that are alike give way to those of the labels, or get their values.
+        """
+        values = [self.labels.value_of(target.label) for target in self.targets]
+        own = [self.labels.names.get(value, "") for value in values]
+        return [
+            name
+            if names.count(name) == 1
+            else (
+                label
+                if label and label.isascii() and label not in names and own.count(label) == 1
+                else f"{name}, label {value}"
+            )
+            for name, label, value in zip(names, own, values, strict=True)
+        ]
 
     def with_subject(self, **changes: Any) -> Study:
         """Replace facts of the subject.

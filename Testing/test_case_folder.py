@@ -20,8 +20,11 @@ from BoneStrengthFEALib.cli.demo import demo_study
 from BoneStrengthFEALib.errors import InputError
 from BoneStrengthFEALib.export import write_vtu
 from BoneStrengthFEALib.fe_model import FeModel
+from BoneStrengthFEALib.label_map import LabelMap
+from BoneStrengthFEALib.outcome_files import write_outcome
 from BoneStrengthFEALib.parent_watch import process_exists
 from BoneStrengthFEALib.results_reading import read_results
+from BoneStrengthFEALib.scene_files import write_scene
 from BoneStrengthFEALib.settings import LimbSettings, Settings
 from BoneStrengthFEALib.settings_override import override
 from BoneStrengthFEALib.study import Study, Target
@@ -153,3 +156,34 @@ def test_a_process_ends_with_the_one_that_started_it() -> None:
     sleeper.kill()
     sleeper.wait()
     assert child.wait(timeout=60) == 130
+
+
+def test_bones_of_unknown_level_keep_their_own_numbers_pictures_and_models(tmp_path: Path) -> None:
+    """Two vertebrae whose labels tell no level: neither takes the other's name, and so its files."""
+    demo = demo_study(("L2", "L3"))
+    values = [demo.labels.value_of(target.label) for target in demo.targets]
+    labels = LabelMap(demo.labels.volume, {values[0]: "vertebra_1", values[1]: "vertebra_2"})
+    study = dataclasses.replace(demo, labels=labels, targets=(Target("vertebra_1"), Target("vertebra_2")))
+    outcome = pipeline.run(study, COARSE)
+    written = write_outcome(study, outcome, tmp_path, images=True)
+    write_scene(outcome, tmp_path)
+    assert [site.name for site in written.sites] == ["vertebra_1", "vertebra_2"]
+    first, second = (set(site.pictures.values()) for site in written.sites)
+    assert not first & second
+    assert all((tmp_path / name).is_file() for name in first | second)
+    scene = json.loads((tmp_path / "scene.json").read_text(encoding="utf-8"))["sites"]
+    assert [entry["model_file"] for entry in scene] == ["vertebra_1_model.vtu", "vertebra_2_model.vtu"]
+    known = pipeline.measure(dataclasses.replace(demo, labels=demo.labels), COARSE).results
+    for one, other in zip(written.sites, known.sites, strict=True):
+        assert one.bmd[0].value == other.bmd[0].value
+
+
+def test_names_that_several_bones_share_get_the_label() -> None:
+    demo = demo_study(("L2", "L3"))
+    first, second = (demo.labels.value_of(target.label) for target in demo.targets)
+    labels = LabelMap(demo.labels.volume, {first: "left one", second: "vertebra"})
+    named = dataclasses.replace(demo, labels=labels, targets=(Target(first), Target(second)))
+    assert named.distinct_names(["L2", "L3"]) == ["L2", "L3"]
+    assert named.distinct_names(["vertebra", "vertebra"]) == ["left one", f"vertebra, label {second}"]
+    with pytest.raises(InputError, match="named more than once: .*vertebra"):
+        dataclasses.replace(named, targets=(Target(second), Target("vertebra")))

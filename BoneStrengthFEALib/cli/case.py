@@ -91,6 +91,8 @@ def _frames(study: Study, settings: Settings, arguments: argparse.Namespace, pro
         usual = CAP_MM if specimen.site is Site.VERTEBRA else 0.0
         cap = usual if settings.model.cap_mm is None else settings.model.cap_mm
         entries.append(specimen_entry(specimen) | {"label": target.label, "cap_mm": cap})
+    names = study.distinct_names([entry["name"] for entry in entries])
+    entries = [entry | {"name": name} for entry, name in zip(entries, names, strict=True)]
     progress("frame", 1.0)
     _write_json({"sites": entries}, "frames.json", arguments)
 

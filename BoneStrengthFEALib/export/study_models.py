@@ -56,11 +56,10 @@ def export_models(
     """
     _, density, _ = pipeline.calibrated(study, settings, callback)
     nonlinear = settings.model.analysis == "nonlinear"
+    bones = [find_bone(study, target, density, settings) for target in study.targets]
     models = []
-    for target in study.targets:
-        bone = find_bone(study, target, density, settings)
+    for name, bone in zip(study.distinct_names([bone.specimen.name for bone in bones]), bones, strict=True):
         bone.quality.raise_if_refused()
-        name = bone.specimen.name
         callback(f"{name}: finite-element model", 0.0)
         built = build_model(bone.specimen, bone.density, settings.model)
         factors: tuple[float, ...] = ()
