@@ -94,6 +94,25 @@ def test_a_femur_cut_at_its_side_is_refused() -> None:
     assert refusal.value.code == "BONE_CUT"
 
 
+def test_the_shaft_of_a_bent_thigh_may_leave_the_image_through_its_front() -> None:
+    ct, _ = hip()
+    cosine, sine = np.cos(np.radians(50.0)), np.sin(np.radians(50.0))
+    bend = np.array([[1.0, 0.0, 0.0], [0.0, cosine, -sine], [0.0, sine, cosine]])
+    affine = np.diag([*SPACING, 1.0])
+    affine[:3, 3] = CENTRE + np.array((-58.0, -45.0, -85.0))
+    back = np.eye(4)
+    back[:3, :3] = bend.T
+    back[:3, 3] = CENTRE - bend.T @ CENTRE
+    relation = np.linalg.inv(ct.ijk_to_ras) @ back @ affine
+    bent = ndimage.affine_transform(
+        ct.array, relation[:3, :3][::-1, ::-1], relation[:3, 3][::-1], (53, 92, 106), order=1, cval=45
+    )
+    found = isolate_femur(Volume(bent, affine, Quantity.HU), CENTRE)
+    front = found.labels.volume.grid.to_ras(np.argwhere(found.labels.volume.array > 0)[:, ::-1].astype(float))[:, 1]
+    # up to the last voxels before the edge
+    assert front.max() > CENTRE[1] - 45.0 + 91 * SPACING[1] - 0.1
+
+
 def test_points_in_other_bone_and_soft_tissue_are_refused() -> None:
     ct, _ = hip()
     with pytest.raises(RefusedError, match="not in the femur") as refusal:

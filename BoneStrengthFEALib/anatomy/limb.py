@@ -38,6 +38,10 @@ ELONGATION = 1.03
 RAMP_MM = 3.0
 """Length over which a cross-section gains its weight in the rotation."""
 AXIS_LENGTH_MM = 25.0
+UPSIDE_DOWN_COSINE = -0.3
+"""A knee bent by more than 107 degrees is not scanned for its ankle."""
+PATIENT_AXES_MM = 0.3
+"""Finer images come from scanners that know no axes of the patient."""
 
 
 @dataclass(frozen=True)
@@ -224,7 +228,9 @@ def _quality(
     sideways = int(np.abs(np.linalg.inv(mask.ijk_to_ras[:3, :3]) @ axis.direction).argmax())
     faces = [side_cut.take(n, 2 - a) for a in range(3) if a != sideways for n in (0, -1)]
     touching = sum(int(face.sum()) for face in faces)
+    end = [_end_line(axis, mask, given)] if site is Site.TIBIA else []
     return [
+        *end,
         QualityLine(
             "JOINT_IN_LABEL",
             Outcome.WARN if cut else Outcome.PASS,
@@ -249,6 +255,20 @@ def _quality(
             "the long axis comes from a short piece of bone; check the loading direction in the pictures", Outcome.WARN,
         ),
     ]  # fmt: skip
+
+
+def _end_line(axis: LongAxis, mask: Volume, given: Mapping[str, FloatArray]) -> QualityLine:
+    """The wide end of half a tibia is taken for the ankle; toward the head it is the knee."""
+    down = "axis_distal" in given or float(axis.direction[2]) > UPSIDE_DOWN_COSINE
+    worst = Outcome.REFUSE if min(mask.spacing_mm) > PATIENT_AXES_MM else Outcome.WARN
+    return QualityLine(
+        "DISTAL_END_DOWN",
+        Outcome.PASS if down else worst,
+        f"the wide end of the tibia lies toward the {'feet' if down else 'head'}",
+        "toward the feet: the ankle",
+        "a tibia below the knee, whose strength is not measured here: choose a scan of the ankle; of a specimen that "
+        "lies the other way round give the landmarks axis_distal and axis_proximal, or accept this check",
+    )
 
 
 def _flat_end(bone: Array, mask: Volume, direction: FloatArray) -> bool:

@@ -39,6 +39,8 @@ WEAK_HU = 40.0
 SEED_OFF_MM = 4.0
 EXPLAINS = ("OTHER_BONE", "NO_SOCKET", "NOT_PARTED", "HEAD_NOT_FOUND")
 """Refusals of one ball, after which the next is tried; the first of these explains best."""
+PROXIMAL_MM = 90.0
+"""A femur must be whole so far from its head's centre, beyond the lesser trochanter; models check their own length."""
 DOWN = np.array((0.0, 0.0, -1.0))
 STAGE = "isolating the femur"
 
@@ -116,8 +118,18 @@ def _with_head(volume: Volume, seed: FloatArray, ball: Ball, callback: ProgressC
     side = Side.RIGHT if head.neck[0] > 0 else Side.LEFT
     notes = _notes(head, levels, grid, image_box(volume)[0])
     result = isolated(volume, grid, smoothed(bone, STEP_MM), sure, Site.FEMUR, side, notes)
-    require_uncut(result.labels.volume, volume, (DOWN,), f"the {side.value} femur")
+    require_uncut(_proximal(result.labels.volume, head), volume, (DOWN,), f"the {side.value} femur")
     return result
+
+
+def _proximal(bone: Volume, head: Head) -> Volume:
+    """What must be whole: the shaft of a bent or turned thigh may leave the image through any side."""
+    index = np.argwhere(bone.array > 0)
+    points = bone.grid.to_ras(index[:, ::-1].astype(np.float64))
+    kept = index[np.linalg.norm(points - head.centre, axis=1) < PROXIMAL_MM]
+    mask = np.zeros(bone.array.shape, dtype=np.uint8)
+    mask[tuple(kept.T)] = 1
+    return bone.with_array(mask)
 
 
 def _parted(solid: Array, sheets: Array, head: Head, grid: Grid) -> tuple[Array, Array]:
