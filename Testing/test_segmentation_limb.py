@@ -96,6 +96,14 @@ def test_refusals_say_what_to_do(leg: tuple[Volume, np.ndarray]) -> None:
     assert refusal.value.code == "BONE_CUT"
 
 
+def test_a_tibia_below_a_knee_is_refused(leg: tuple[Volume, np.ndarray]) -> None:
+    turned = Volume(leg[0].array, np.diag([1.0, -1.0, -1.0, 1.0]) @ AFFINE, Quantity.HU)
+    with pytest.raises(RefusedError, match="below a knee") as refusal:
+        isolate_limb(turned, np.array([0.0, 2.0, -50.0]), Site.TIBIA)
+    assert refusal.value.code == "NO_ANKLE"
+    assert isolate_limb(turned, np.array([-23.5, 2.0, -50.0]), Site.RADIUS).site is Site.RADIUS
+
+
 def test_progress_rises_in_one_stage(leg: tuple[Volume, np.ndarray]) -> None:
     told: list[tuple[str, float]] = []
     isolate_limb(leg[0], np.array([0.0, -2.0, 50.0]), Site.TIBIA, lambda *step: told.append(step))

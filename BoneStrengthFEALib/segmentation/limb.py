@@ -26,6 +26,11 @@ LEAST_LENGTH_MM = 25.0
 LEAST_DEPTH_MM = {Site.RADIUS: 3.5, Site.TIBIA: 8.0}
 """Half the thickness at the thickest place: a fibula is thinner than any tibia of an adult."""
 
+WHOLE_MM = 230.0
+"""A longer tibia shows its ankle too."""
+KNEE_RATIO = 1.4
+"""The upper end of half a tibia is wider than its lower end by this: the knee, not the ankle."""
+
 
 def isolate_limb(
     volume: Volume, point_ras: FloatArray, site: Site, callback: ProgressCallback = no_progress
@@ -130,3 +135,21 @@ def _require_plausible(result: IsolatedBone, ct: Volume, site: Site, axis: int) 
     along = np.zeros(3)
     along[2 - axis] = 1.0
     require_uncut(result.labels.volume, ct, (along, -along), f"the {site.value}")
+    if site is Site.TIBIA:
+        _require_ankle(result.labels.volume)
+
+
+def _require_ankle(bone: Volume) -> None:
+    """Refuse half a tibia below the knee: the way its wide end is parted is that of an ankle."""
+    height = bone.grid.to_ras(np.argwhere(bone.array > 0)[:, ::-1].astype(np.float64))[:, 2]
+    bin_mm = max(bone.spacing_mm)
+    counts = np.bincount(np.floor((height - height.min()) / bin_mm).astype(int))
+    end = max(len(counts) // 6, 2)
+    upper, lower = float(np.sort(counts[-end:])[-2]), float(np.sort(counts[:end])[-2])
+    if len(counts) * bin_mm < WHOLE_MM and upper > KNEE_RATIO * lower:
+        raise RefusedError(
+            f"the tibia around the point is {upper / max(lower, 1.0):.1f} times as wide at its upper end as at its "
+            "lower: it lies below a knee; only tibiae that show the ankle are isolated: set the point there, choose "
+            "another scan or segment by hand",
+            "NO_ANKLE",
+        )
