@@ -166,6 +166,19 @@ def test_what_only_warns(tmp_path: Path) -> None:
     np.testing.assert_array_equal(scan.ct.array[2], TRUTH[2] + 1)
 
 
+def test_anonymised_images_that_each_have_their_own_frame_of_reference_are_read(tmp_path: Path) -> None:
+    # as in LIDC-IDRI
+    images = series()
+    for data in images:
+        data.FrameOfReferenceUID = generate_uid()
+    scan = read_folder(write(images, tmp_path / "s"))
+    np.testing.assert_array_equal(scan.ct.array[2], TRUTH[2])
+    assert scan.acquisition.frame_of_reference_uid == ""
+    line = next(line for line in scan.quality.lines if line.check == "FRAME_OF_REFERENCE")
+    assert line.outcome is Outcome.WARN
+    assert line.found == f"{COUNT} frames of reference, one an image"
+
+
 def test_declared_monoenergetic_images_are_read(tmp_path: Path) -> None:
     images = series()
     every(RescaleType="HU_MOD")(images)

@@ -111,6 +111,7 @@ def _admit(paths: Sequence[Path]) -> Admitted:
     lines = [
         _line("OTHER_FILES", len(paths) - len(files), "files that are not DICOM", "they were left out"),
         _line("LOCALIZER", len(headers) - len(images), "localizer images", "they were left out"),
+        *_frame_lines(images),
         *_series_lines(images[0], planes),
     ]
     return Admitted(tuple(planes), acquisition_of(images[0], planes), QualityReport(tuple(lines)))
@@ -121,13 +122,37 @@ def _check_one_series(headers: Sequence[Header]) -> None:
         ("PatientID", "MIXED_PATIENT"),
         ("StudyInstanceUID", "MIXED_SERIES"),
         ("SeriesInstanceUID", "MIXED_SERIES"),
-        ("FrameOfReferenceUID", "MIXED_FRAME_OF_REFERENCE"),
     ):
-        values = {h.text(keyword) for h in headers if keyword != "FrameOfReferenceUID" or not is_localizer(h)}
+        values = {h.text(keyword) for h in headers}
         if len(values) > 1:
             raise refuse(code, f"{len(values)} of them")
+    images = [header for header in headers if not is_localizer(header)]
+    count = _frames_of_reference(images)
+    # anonymised series are known in which each image has its own; a mixture of acquisitions has fewer
+    if count > 1 and not 2 < count == len(images):
+        raise refuse("MIXED_FRAME_OF_REFERENCE", f"{count} of them")
     if len({h.text("SOPInstanceUID") for h in headers}) < len(headers):
         raise refuse("DUPLICATE_INSTANCE")
+
+
+def _frame_lines(images: Sequence[Header]) -> list[QualityLine]:
+    count = _frames_of_reference(images)
+    if count <= 1:
+        return []
+    return [
+        QualityLine(
+            "FRAME_OF_REFERENCE",
+            Outcome.WARN,
+            f"{count} frames of reference, one an image",
+            "one frame of reference",
+            "evenly spaced images of one series were taken to share one, as anonymised series do not always say; check "
+            "in the pictures that they fit",
+        )
+    ]
+
+
+def _frames_of_reference(images: Sequence[Header]) -> int:
+    return len({header.text("FrameOfReferenceUID") for header in images})
 
 
 def _series_lines(header: Header, planes: Sequence[Slice]) -> list[QualityLine]:
@@ -174,6 +199,7 @@ def acquisition_of(header: Header, planes: Sequence[Slice]) -> Acquisition:
     The acquisition.
     """
     text = header.text
+    shared = _frames_of_reference([plane.header for plane in planes]) == 1
     return Acquisition(
         source="dicom",
         kvp=_number(header, "KVP"),
@@ -189,7 +215,7 @@ def acquisition_of(header: Header, planes: Sequence[Slice]) -> Acquisition:
         study_time=text("StudyTime"),
         study_uid=text("StudyInstanceUID"),
         series_uid=text("SeriesInstanceUID"),
-        frame_of_reference_uid=text("FrameOfReferenceUID"),
+        frame_of_reference_uid=text("FrameOfReferenceUID") if shared else "",
         accession_number=text("AccessionNumber"),
         study_id=text("StudyID"),
         study_description=text("StudyDescription"),

@@ -126,9 +126,10 @@ def origin_from(acquisition: Acquisition, hashes: Sequence[str], made: datetime.
     images = source_headers(acquisition.files)
     key = "|".join([str(images[0].SeriesInstanceUID), __version__, *hashes])
     origin = Origin(images, key, str(acquisition.files[0]), _there(made, images[0]))
-    for image in images:
-        if not image.get("FrameOfReferenceUID"):
-            # objects on the voxels of the images need one; the images' own coordinates are meant
+    frames = {str(image.get("FrameOfReferenceUID") or "") for image in images}
+    if len(frames) > 1 or "" in frames:
+        # objects on the voxels of the images need one; the images' own coordinates are meant
+        for image in images:
             image.FrameOfReferenceUID = origin.uid("frame")
     return origin
 
