@@ -34,7 +34,9 @@ from BoneStrengthFEALib.strength_record import Strength
 from BoneStrengthFEALib.study import Study
 from BoneStrengthFEALib.volume import FloatArray
 
-COLUMNS = ("site", "level", "side", "measure", "value", "unit", "standard_uncertainty", "class", "source")
+COLUMNS = ("site", "level", "side", "measure", "value", "unit", "standard_uncertainty", "class", "source", "unverified")
+"""The last one as in results.json, of density measures: "true" where a reference was not confirmed in its source."""
+SWEEP_SOURCE = "sweep of fall directions"
 
 
 def write_outcome(
@@ -179,25 +181,26 @@ def measures_rows(results: StudyResults) -> list[tuple[str, ...]]:
         rows += [_load_row(who, s) for s in site.strengths]
         rows += [_stiffness_row(who, s) for s in site.strengths[:1]]
         rows += [
-            (*who, f"failure_load_fall_{p.rotation_deg:g}deg", repr(p.force_n), "N", "", "", "sweep of fall directions")
+            (*who, f"failure_load_fall_{p.rotation_deg:g}deg", repr(p.force_n), "N", "", "", SWEEP_SOURCE, "")
             for p in site.sweep
         ]
     return rows
 
 
 def _row(who: tuple[str, ...], m: Measure) -> tuple[str, ...]:
-    source = m.source + (" (unverified)" * m.unverified)
-    return (*who, m.id, repr(m.value), m.unit, _optional(m.uncertainty), m.classification, source)
+    # a cohort's table keeps the source alone
+    source, flag = m.source + (" (unverified)" * m.unverified), "true" if m.unverified else "false"
+    return (*who, m.id, repr(m.value), m.unit, _optional(m.uncertainty), m.classification, source, flag)
 
 
 def _load_row(who: tuple[str, ...], s: Strength) -> tuple[str, ...]:
     name = f"failure_load_{s.criterion}"
-    return (*who, name, repr(s.force_n), "N", _optional(s.uncertainty_n), "", s.source)
+    return (*who, name, repr(s.force_n), "N", _optional(s.uncertainty_n), "", s.source, "")
 
 
 def _stiffness_row(who: tuple[str, ...], s: Strength) -> tuple[str, ...]:
     spread = _optional(s.stiffness_uncertainty_n_per_mm)
-    return (*who, "stiffness", repr(s.stiffness_n_per_mm), "N/mm", spread, "", s.source)
+    return (*who, "stiffness", repr(s.stiffness_n_per_mm), "N/mm", spread, "", s.source, "")
 
 
 def _optional(value: float | None) -> str:

@@ -198,6 +198,10 @@ def test_command_writes_measures_of_a_hip(tmp_path: Path, capsys: pytest.Capture
     assert (out / "left_femur_hip_projection.png").is_file()
     rows = list(csv.DictReader(io.StringIO((out / "measures.csv").read_text(encoding="utf-8"))))
     assert float(rows[0]["value"]) == measures[rows[0]["measure"]]["value"]
+    flags = {row["measure"]: row["unverified"] for row in rows}
+    assert flags == {name: str(m["unverified"]).lower() for name, m in measures.items()}
+    assert flags["total_hip_t_score"] == "true"
+    assert flags["femoral_neck_t_score"] == "false"
     assert json.loads((out / "results.json").read_text(encoding="utf-8"))["sites"][0]["model"] is None
 
 

@@ -101,15 +101,17 @@ def test_other_kinds_and_missing_bodies_are_refused() -> None:
 
 
 def test_acr_classes_are_on_the_k2hpo4_scale() -> None:
-    assert [acr_class(v, Quantity.K2HPO4) for v in (79.9, 80.0, 120.0, 120.1)] == [
+    assert [acr_class(v, Quantity.K2HPO4, "L2") for v in (79.9, 80.0, 120.0, 120.1)] == [
         "osteoporosis",
         "low bone mass",
         "low bone mass",
         "normal",
     ]
     # 84 mg CaHA is (84 + 7.32) / 1.15 = 79.4 mg K2HPO4
-    assert acr_class(84.0, Quantity.CAHA) == "osteoporosis"
-    assert acr_class(50.0, Quantity.ASH) == ""
+    assert acr_class(84.0, Quantity.CAHA, "L4") == "osteoporosis"
+    assert acr_class(50.0, Quantity.ASH, "L1") == ""
+    # thoracic bodies are denser than the lumbar ones the limits are of, and an unknown level may be one
+    assert [acr_class(178.0, Quantity.K2HPO4, level) for level in ("T11", "T12", "")] == ["", "", ""]
 
 
 def test_inverse_of_a_quadratic_calibration() -> None:

@@ -12,7 +12,7 @@ import pytest
 from benchmarks.phantom_scenes import SCENES, tried
 from BoneStrengthFEALib import calibration
 from BoneStrengthFEALib.acquisition import Acquisition
-from BoneStrengthFEALib.calibration.phantom import CLEAR_DRIFT, calibrate_phantom, drift
+from BoneStrengthFEALib.calibration.phantom import CLEAR_DRIFT, calibrate_phantom
 from BoneStrengthFEALib.calibration.phantom_definition import (
     SCHEMA,
     load_phantom,
@@ -22,6 +22,7 @@ from BoneStrengthFEALib.calibration.phantom_definition import (
 from BoneStrengthFEALib.calibration.phantom_fit import expected_rod_hu, fit_rods
 from BoneStrengthFEALib.calibration.phantom_reach import doubt_lines, offset_line, reach_line
 from BoneStrengthFEALib.calibration.rod_cupping import cupping_line, rod_cupping
+from BoneStrengthFEALib.calibration.rod_field import drift
 from BoneStrengthFEALib.calibration.rod_noise import uncertainty_line, variance_of_means
 from BoneStrengthFEALib.cli.demo import demo_study
 from BoneStrengthFEALib.errors import CalibrationError, InputError
@@ -86,7 +87,8 @@ def test_a_phantom_partly_out_of_view_is_found_and_said_to_be(ct: Volume) -> Non
     phantom = load_phantom("qrm-bdc6")
     width = ct.array.shape[2] * ct.spacing_mm[0]
     out = Placement((232.0, width - 0.5 * phantom.slab_mm[0] + 35.0), 1.3, 0.0, noise_hu=8.0)
-    found = calibrate_phantom(with_phantom(ct, phantom, out), None, phantom)
+    small = ct.cropped((0, 0, 0), (9, *ct.array.shape[1:]))
+    found = calibrate_phantom(with_phantom(small, phantom, out), None, phantom)
     assert next(line for line in found.quality.lines if line.check == "RODS_PRESENT").outcome is Outcome.WARN
     assert float(found.density(130.0)) == pytest.approx(100.0, abs=2.0)
 
@@ -108,28 +110,9 @@ def test_rods_are_found_in_scans_that_are_not_as_wanted(scene: str) -> None:
     phantom = {"patient prone": "siemens-osteo", "no patient": "qrm-bdc3"}.get(scene, "qrm-bdc6")
     short = dataclasses.replace(SCENES[scene], length_mm=25.0, view_mm=260.0)
     _, outcome, share = tried(short, load_phantom(phantom))
-    assert outcome == "found"
+    # two bars alone are found with a warning of their uncertainty
+    assert outcome == ("found, warned" if scene == "patient prone" else "found")
     assert share < 1.0
-
-
-def test_inserts_of_the_spine_phantom_come_from_labels() -> None:
-    """ESP: inserts stacked along the table, searched for never, taken from labels with their drawn sizes."""
-    dice, phantom = np.random.default_rng(4), load_phantom("esp")
-    hu, label = np.zeros((36, 40, 44)), np.zeros((36, 40, 44), dtype=np.uint8)
-    _, j, i = np.indices(hu.shape)
-    inside = np.hypot(j - 18.0, i - 22.0) <= 14.0
-    for n, rod in enumerate(phantom.rods):
-        part = slice(12 * n, 12 * n + 11)
-        hu[part][inside[part]] = 1.2 * rod.density_mg_cm3 + 3.0
-        label[part][inside[part]] = n + 1
-    scan = Volume((hu + dice.normal(0, 15, hu.shape)).astype(np.float32), np.diag((-1.0, -1.0, 2.0, 1.0)), Quantity.HU)
-    names = {n + 1: f"insert {rod.name}" for n, rod in enumerate(phantom.rods)}
-    made = calibrate_phantom(scan, LabelMap(scan.with_array(label, Quantity.LABEL), names), phantom)
-    assert not made.quality.refused
-    assert float(made.density(1.2 * 100.0 + 3.0)) == pytest.approx(100.0, abs=2.0)
-    with pytest.raises(CalibrationError, match="L1, L2, L3") as caught:
-        calibrate_phantom(scan, None, phantom)
-    assert caught.value.code == "ROD_SHAPE"
 
 
 def test_variance_of_rod_means() -> None:
@@ -170,7 +153,8 @@ def test_drift_along_the_table_is_refused(ct: Volume) -> None:
     k = np.arange(scan.array.shape[0])[:, None, None]
     drifting = scan.with_array((scan.array + 25.0 * k / k.max()).astype(np.float32))
     found = calibrate_phantom(drifting, None, phantom)
-    assert [line.check for line in found.quality.refused] == ["PHANTOM_DRIFT"]
+    # that much leaves densities unsure by more than 10 mg/cm3
+    assert [line.check for line in found.quality.refused] == ["PHANTOM_DRIFT", "PHANTOM_UNCERTAINTY"]
     assert found.numbers["drift_hu"] == pytest.approx(25.0, abs=1.0)
     # a bone lies anywhere along the drift: rectangular, 25 / sqrt(12) = 7.2 HU
     spread = found.standard_uncertainty(100.0)

@@ -43,6 +43,6 @@ def spine_mean(by_level: Mapping[str, tuple[Measure, ...]], kind: Quantity) -> M
         value,
         "mg/cm3",
         spread,
-        acr_class(value, kind),
+        acr_class(value, kind, found[0][0]),
         f"{SOURCE}; classes: {ACR_SOURCE}",
     )

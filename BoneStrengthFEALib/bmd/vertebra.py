@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from BoneStrengthFEALib.anatomy.specimen import Specimen
-from BoneStrengthFEALib.bmd.acr import ACR_SOURCE, acr_class
+from BoneStrengthFEALib.bmd.acr import ACR_SOURCE, CLASSED_LEVELS, acr_class
 from BoneStrengthFEALib.bmd.compartments import density_measures, depth_mm, split, vbmd
 from BoneStrengthFEALib.calibration.record import Calibration
 from BoneStrengthFEALib.calibration.uncertainty import image_noise
@@ -41,7 +41,8 @@ def measure_vertebra(density: Volume, specimen: Specimen, calibration: Calibrati
 
     Returns
     -------
-    Trabecular vBMD of the elliptical region with its ACR class first, then the compartments, BMC and volume.
+    Trabecular vBMD of the elliptical region first, with its ACR class at lumbar levels, then the compartments, BMC and
+    volume.
 
     Raises
     ------
@@ -52,8 +53,10 @@ def measure_vertebra(density: Volume, specimen: Specimen, calibration: Calibrati
     ellipse = elliptical_roi(body, density, specimen.local_to_ras)
     names = ("trabecular_ellipse_vbmd", "Trabecular vBMD, mid-body ellipse")
     made = calibration, image_noise(density, ellipse)
-    roi = vbmd(density, ellipse, made, names, f"{ROI_SOURCE}; classes: {ACR_SOURCE}")
-    roi = dataclasses.replace(roi, classification=acr_class(roi.value, density.quantity))
+    lumbar = specimen.level in CLASSED_LEVELS
+    said = f"classes: {ACR_SOURCE}" if lumbar else "no class: the ACR's limits are of lumbar bodies"
+    roi = vbmd(density, ellipse, made, names, f"{ROI_SOURCE}; {said}")
+    roi = dataclasses.replace(roi, classification=acr_class(roi.value, density.quantity, specimen.level))
     return (roi, *density_measures(density, split(body, density), calibration, SOURCE))
 
 

@@ -42,7 +42,9 @@ class RodFit:
     beta: float
 
 
-def fit_rods(phantom: Phantom, hu: FloatArray, variance_hu2: FloatArray | None = None) -> RodFit:
+def fit_rods(
+    phantom: Phantom, hu: FloatArray, variance_hu2: FloatArray | None = None, shared_hu: FloatArray | None = None
+) -> RodFit:
     """Fit the calibration line.
 
     Parameters
@@ -53,6 +55,8 @@ def fit_rods(phantom: Phantom, hu: FloatArray, variance_hu2: FloatArray | None =
         (n,) mean HU of the rods in the definition's order; NaN leaves a rod out.
     variance_hu2
         (n,) variance of each mean [HU2].
+    shared_hu
+        (n,) one standard deviation of an error that all means have in common, such as a bow across the phantom [HU].
 
     Returns
     -------
@@ -61,24 +65,27 @@ def fit_rods(phantom: Phantom, hu: FloatArray, variance_hu2: FloatArray | None =
     hu = np.asarray(hu, dtype=np.float64)
     used = np.isfinite(hu)
     variance = np.zeros_like(hu) if variance_hu2 is None else np.asarray(variance_hu2, dtype=np.float64)
+    shared = np.zeros_like(hu) if shared_hu is None else np.asarray(shared_hu, dtype=np.float64)
     fit = _fit_liquid if phantom.fit == "mindways" else _fit_solid
-    return fit(phantom, hu, variance, used)
+    return fit(phantom, hu, (variance, shared), used)
 
 
-def _fit_solid(phantom: Phantom, hu: FloatArray, variance: FloatArray, used: FloatArray) -> RodFit:
+def _fit_solid(phantom: Phantom, hu: FloatArray, errors: tuple[FloatArray, FloatArray], used: FloatArray) -> RodFit:
     density = np.array([rod.density_mg_cm3 for rod in phantom.rods])
     guess = np.ptp(density[used]) / max(np.ptp(hu[used]), 1e-9)
-    line = fit_line(hu[used], density[used], variance[used] * guess**2)
+    variance, shared = errors
+    line = fit_line(hu[used], density[used], variance[used] * guess**2, shared[used] * guess)
     fitted = line.intercept + line.slope * hu
     beta = -line.intercept / line.slope if line.slope else np.inf
     sigma = 1.0 / line.slope if line.slope else np.inf
     return RodFit((line.intercept, line.slope), line.covariance, line.r_squared, fitted, sigma, beta)
 
 
-def _fit_liquid(phantom: Phantom, hu: FloatArray, variance: FloatArray, used: FloatArray) -> RodFit:
+def _fit_liquid(phantom: Phantom, hu: FloatArray, errors: tuple[FloatArray, FloatArray], used: FloatArray) -> RodFit:
     density = np.array([rod.density_mg_cm3 for rod in phantom.rods])
     water = np.array([rod.water_mg_cm3 for rod in phantom.rods], dtype=np.float64)
-    line = fit_line(density[used], (hu - water)[used], variance[used])
+    variance, shared = errors
+    line = fit_line(density[used], (hu - water)[used], variance[used], shared[used])
     sigma, beta = line.slope + MINDWAYS_SLOPE_SHIFT, line.intercept + MINDWAYS_INTERCEPT_SHIFT
     # derivatives of (-beta/sigma, 1/sigma) with respect to (beta, sigma)
     jacobian = np.array([[-1.0 / sigma, beta / sigma**2], [0.0, -1.0 / sigma**2]])

@@ -82,5 +82,6 @@ def uncertainty_line(coefficients: tuple[float, float], covariance: FloatArray) 
         f"expanded uncertainty {expanded[worst]:.1f} mg/cm3 at {density[worst]:g} mg/cm3",
         f"{EXPECTED_MG_CM3:g} mg/cm3 or {100 * EXPECTED_SHARE:g} %, never above {REFUSED_MG_CM3:g} mg/cm3 or "
         f"{100 * REFUSED_SHARE:g} %",
-        "noisy or few slices, or rods that do not lie on a line: scan more of the phantom, check its certificate",
+        "rods out of view, two rods alone, few or noisy slices, a bow or drift of HU, or rods off their line: scan "
+        "the whole phantom, check its certificate",
     )

@@ -174,7 +174,7 @@ def search_row(image: FloatArray, spacing_mm: tuple[float, float], phantom: Phan
     """
     discs = disc_images(image, spacing_mm, phantom)
     whole, *cut = (present for present in _subsets(len(phantom.rods)))
-    likely = _likely(discs, phantom)
+    likely = likely_places(discs.mean, discs.sd, phantom)
     best = _best_row(discs, likely, phantom, whole)
     if best is not None and best.residual <= POOR_FIT_HU:
         return best
@@ -253,16 +253,28 @@ def _seen(mean: FloatArray, places: Array) -> Array:
     return np.asarray(inside)
 
 
-def _likely(discs: DiscImages, phantom: Phantom) -> list[Array]:
-    """Per rod, where its core may lie: even inside, and within the HU that a possible line and residual leave it."""
+def likely_places(mean: FloatArray, sd: FloatArray, phantom: Phantom) -> list[Array]:
+    """Where the core of each rod may lie: even inside, and within the HU that a possible line and residual leave it.
+
+    Parameters
+    ----------
+    mean, sd
+        (...) mean and standard deviation of a rod's core around each place [HU].
+    phantom
+        Definition.
+
+    Returns
+    -------
+    Per rod (...) booleans.
+    """
     scale = RodScale.of(phantom, np.arange(len(phantom.rods)))
     slack = RESIDUAL_HU * np.sqrt(len(phantom.rods))
-    even = discs.sd < DISC_SD_HU
+    even = sd < DISC_SD_HU
     found = []
     for rod, water in zip(phantom.rods, scale.water, strict=True):
         ends = [slope * rod.density_mg_cm3 + water - scale.shift for slope in HU_PER_MG]
         low, high = min(ends) + HU_AT_ZERO[0] - slack, max(ends) + HU_AT_ZERO[1] + slack
-        found.append(even & (discs.mean > low) & (discs.mean < high))
+        found.append(even & (mean > low) & (mean < high))
     return found
 
 

@@ -87,14 +87,8 @@ def find_rods(ct: Volume, phantom: Phantom) -> FoundRods:
     Raises
     ------
     CalibrationError
-        ROD_SHAPE for inserts, NO_PHANTOM when no row fits, FEW_SLICES when it cannot be followed.
+        NO_PHANTOM when no row fits, FEW_SLICES when it cannot be followed.
     """
-    if phantom.rod_shape == "insert":
-        raise CalibrationError(
-            f"the inserts of {phantom.name} do not lie in a row along the table; give a label map with one label per "
-            f"insert, named {', '.join(rod.name for rod in phantom.rods)}",
-            code="ROD_SHAPE",
-        )
     stack = axial_stack(ct)
     slabs = _slabs(stack)
     start, row = _first(stack, slabs, phantom)

@@ -33,7 +33,9 @@ class Line:
     residuals: FloatArray
 
 
-def fit_line(x: FloatArray, y: FloatArray, y_variance: FloatArray | None = None) -> Line:
+def fit_line(
+    x: FloatArray, y: FloatArray, y_variance: FloatArray | None = None, shared: FloatArray | None = None
+) -> Line:
     """Fit a line without weights.
 
     Parameters
@@ -42,11 +44,13 @@ def fit_line(x: FloatArray, y: FloatArray, y_variance: FloatArray | None = None)
         (n,) points, n >= 2.
     y_variance
         (n,) variance of each y that is known, from sampling.
+    shared
+        (n,) one standard deviation of an error t that all y have in common.
 
     Returns
     -------
-    The line. Its covariance is H (s2 I + diag(y_variance)) H^T with H = (X^T X)^-1 X^T and s2 the variance on n - 2
-    degrees of freedom that the residuals show beyond what y_variance leads to expect (zero for n = 2).
+    The line. Its covariance is H (s2 I + diag(y_variance) + t t^T) H^T with H = (X^T X)^-1 X^T and s2 the variance on
+    n - 2 degrees of freedom that the residuals show beyond what y_variance and t lead to expect (zero for n = 2).
 
     Raises
     ------
@@ -61,9 +65,12 @@ def fit_line(x: FloatArray, y: FloatArray, y_variance: FloatArray | None = None)
     intercept, slope = hat @ y
     residuals = y - design @ (intercept, slope)
     known = np.zeros_like(x) if y_variance is None else np.asarray(y_variance, dtype=np.float64)
-    expected = float((1.0 - np.einsum("ij,ji->i", design, hat)) @ known)
+    common = np.zeros_like(x) if shared is None else np.asarray(shared, dtype=np.float64)
+    unfitted = common - design @ (hat @ common)
+    expected = float((1.0 - np.einsum("ij,ji->i", design, hat)) @ known + unfitted @ unfitted)
     scatter = max(float(residuals @ residuals) - expected, 0.0) / (len(x) - 2) if len(x) > 2 else 0.0
     variance = scatter + known
     total = float(((y - y.mean()) ** 2).sum())
     r_squared = 1.0 - float(residuals @ residuals) / total if total > 0 else 0.0
-    return Line(float(intercept), float(slope), (hat * variance) @ hat.T, r_squared, residuals)
+    covariance = (hat * variance) @ hat.T + np.outer(hat @ common, hat @ common)
+    return Line(float(intercept), float(slope), covariance, r_squared, residuals)
