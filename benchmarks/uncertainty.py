@@ -1,10 +1,11 @@
 """Stated standard uncertainty of every density measure against the scatter of repeated scans (Monte Carlo).
 
-``python -m benchmarks.uncertainty --draws 40`` takes the digital spine phantom, the digital hip and a synthetic tibia.
-Each draw scans the bone with other noise and makes a calibration of each kind anew: phantoms laid into an image, rods
-off their certificate by CERTIFICATE_MG_CM3; tissues of a patient who deviates from the reference; a stored
-calibration of a scanner that changes from day to day. A cell holds the root mean square of the stated uncertainty over
-that of the error, which is against the same bone without noise by the true calibration.
+``python -m benchmarks.uncertainty --draws 40`` takes the digital spine phantom, the digital hip and a synthetic tibia
+(``--bones``, ``--kinds`` choose among them and among calibrations). Each draw scans the bone with other noise and makes
+a calibration of each kind anew: phantoms laid into an image, rods off their certificate by CERTIFICATE_MG_CM3, HU bent
+by up to UNIFORM_HU either way and the bone anywhere along that bow; tissues of a patient who deviates from the
+reference; a stored calibration of a scanner that changes from day to day. A cell holds the root mean square of the
+stated uncertainty over that of the error, which is against the same bone without noise by the true calibration.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from BoneStrengthFEALib.calibration.internal_michalski import fit_michalski
 from BoneStrengthFEALib.calibration.phantom import calibrate_phantom
 from BoneStrengthFEALib.calibration.phantom_definition import Phantom, load_phantom
 from BoneStrengthFEALib.calibration.record import Calibration
+from BoneStrengthFEALib.calibration.rod_field import UNIFORM_HU
 from BoneStrengthFEALib.calibration.scanner import scanner_of
 from BoneStrengthFEALib.calibration.store import add_entry, new_entry
 from BoneStrengthFEALib.calibration.tissue_samples import TissueSample
@@ -53,6 +55,7 @@ LINE_HU, MASS_HU = 6.0, 25.0
 of the published example of Michalski's method is about the latter."""
 SLOPE_SD, ZERO_SD_HU, DAYS = 0.005, 2.0, 8
 EXAM = Acquisition("file", kvp=120.0, manufacturer="A", model="B", serial="1", kernel="STANDARD", study_date="20260310")
+BONES = ("vertebra", "hip", "tibia")
 TRUE_LINE = Calibration("given-linear", Quantity.K2HPO4, (-BETA / SIGMA, 1.0 / SIGMA))
 Draw = Callable[[np.random.Generator], Calibration]
 
@@ -98,11 +101,14 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--draws", type=int, default=40)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--bones", nargs="*", choices=BONES, default=BONES)
+    parser.add_argument("--kinds", nargs="+", choices=list(calibrations()), default=list(calibrations()))
     arguments = parser.parse_args()
-    kinds = {name: (truth, list(_drawn(draw, arguments))) for name, (truth, draw) in calibrations().items()}
+    chosen = {name: made for name, made in calibrations().items() if name in arguments.kinds}
+    kinds = {name: (truth, list(_drawn(draw, arguments))) for name, (truth, draw) in chosen.items()}
     for name, (truth, made) in kinds.items():
         print(_calibration_row(name, truth, made), flush=True)
-    for bone in bones():
+    for bone in bones(arguments.bones):
         print(f"\n| {bone.name}: stated over observed (observed) | {' | '.join(kinds)} |\n|{'---|' * (1 + len(kinds))}")
         columns = [_ratios(bone, truth, made, arguments.seed) for truth, made in kinds.values()]
         for measure_id in columns[0]:
@@ -150,16 +156,26 @@ def _rms(values: Iterable[float]) -> float:
     return float(np.sqrt(np.mean(np.square(list(values)))))
 
 
-def bones() -> Iterator[Bone]:
+def bones(names: Iterable[str]) -> Iterator[Bone]:
     """Spine phantom L2, hip and tibia."""
-    vertebra = VERTEBRAE[1]
-    density, labels, body = vertebra.scan(pose((4.0, -3.0, 7.0), (3.3, -41.7, 120.4)), (1.0, 1.0, 1.5), 0.5)
-    yield Bone("vertebra", density, prepare(labels, 1, identify(labels, 1), body))
+    for name in names:
+        yield {"vertebra": _vertebra, "hip": _hip, "tibia": _tibia}[name]()
+
+
+def _vertebra() -> Bone:
+    density, labels, body = VERTEBRAE[1].scan(pose((4.0, -3.0, 7.0), (3.3, -41.7, 120.4)), (1.0, 1.0, 1.5), 0.5)
+    return Bone("vertebra", density, prepare(labels, 1, identify(labels, 1), body))
+
+
+def _hip() -> Bone:
     density, labels = hip_scan(SyntheticFemur(cortex_mm=2.0), pose((-6.0, 5.0, 21.0)), (1.5, 1.5, 2.0), piece_mm=0.5)
-    yield Bone("hip", density, prepare(labels, 1, identify(labels, 1)))
+    return Bone("hip", density, prepare(labels, 1, identify(labels, 1)))
+
+
+def _tibia() -> Bone:
     ct, labels = SyntheticLimb().scan(pose((7.0, -5.0, 15.0)), (0.7, 0.7, 1.0))
     density = ct.with_array(np.maximum(0.75 * ct.array, 0.0).astype(np.float32), Quantity.K2HPO4)
-    yield Bone("tibia", density, prepare(labels, 1, identify(labels, 1)))
+    return Bone("tibia", density, prepare(labels, 1, identify(labels, 1)))
 
 
 def calibrations() -> dict[str, tuple[Calibration, Draw]]:
@@ -180,14 +196,17 @@ def calibrations() -> dict[str, tuple[Calibration, Draw]]:
     }
 
 
-def _phantom(phantom: Phantom, dice: np.random.Generator, line: tuple[float, float] = (SIGMA, BETA)) -> Calibration:
-    """Calibrate by a phantom whose rods are off their certificate."""
+def _phantom(phantom: Phantom, dice: np.random.Generator) -> Calibration:
+    """Calibrate by a phantom whose rods are off their certificate, in an image whose HU bend."""
     rods = tuple(
         dataclasses.replace(rod, density_mg_cm3=rod.density_mg_cm3 + dice.normal(0.0, CERTIFICATE_MG_CM3))
         for rod in phantom.rods
     )
     air = Volume(np.full((24, 70, 220), -1000.0, dtype=np.float32), np.diag((-0.9, -0.9, 1.5, 1.0)), Quantity.HU)
-    placed = Placement((32.0, 99.0), *line, noise_hu=NOISE_HU, blur_mm=0.7, seed=int(dice.integers(1 << 30)))
+    bow, seed = dice.uniform(-UNIFORM_HU, UNIFORM_HU), int(dice.integers(1 << 30))
+    # bone keeps its HU wherever along the bow it lies: the phantom's are moved instead
+    zero = BETA + bow * dice.uniform(0.0, 1.0)
+    placed = Placement((32.0, 99.0), SIGMA, zero, noise_hu=NOISE_HU, blur_mm=0.7, cupping_hu=bow, seed=seed)
     return calibrate_phantom(with_phantom(air, dataclasses.replace(phantom, rods=rods), placed), None, phantom)
 
 

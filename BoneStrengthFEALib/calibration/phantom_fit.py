@@ -14,6 +14,8 @@ from BoneStrengthFEALib.volume import FloatArray
 # the liquid rods into one for bone
 MINDWAYS_SLOPE_SHIFT = -0.2174
 MINDWAYS_INTERCEPT_SHIFT = 999.6
+Errors = tuple[FloatArray, FloatArray, float]
+"""Variance of each mean, error they share, factor by which that is larger than usual."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +45,11 @@ class RodFit:
 
 
 def fit_rods(
-    phantom: Phantom, hu: FloatArray, variance_hu2: FloatArray | None = None, shared_hu: FloatArray | None = None
+    phantom: Phantom,
+    hu: FloatArray,
+    variance_hu2: FloatArray | None = None,
+    shared_hu: FloatArray | None = None,
+    grown: float = 1.0,
 ) -> RodFit:
     """Fit the calibration line.
 
@@ -56,7 +62,9 @@ def fit_rods(
     variance_hu2
         (n,) variance of each mean [HU2].
     shared_hu
-        (n,) one standard deviation of an error that all means have in common, such as a bow across the phantom [HU].
+        (n,) one usual standard deviation of an error that all means have in common: a bow across the phantom [HU].
+    grown
+        Factor by which that error is larger than usual this time.
 
     Returns
     -------
@@ -67,25 +75,25 @@ def fit_rods(
     variance = np.zeros_like(hu) if variance_hu2 is None else np.asarray(variance_hu2, dtype=np.float64)
     shared = np.zeros_like(hu) if shared_hu is None else np.asarray(shared_hu, dtype=np.float64)
     fit = _fit_liquid if phantom.fit == "mindways" else _fit_solid
-    return fit(phantom, hu, (variance, shared), used)
+    return fit(phantom, hu, (variance, shared, grown), used)
 
 
-def _fit_solid(phantom: Phantom, hu: FloatArray, errors: tuple[FloatArray, FloatArray], used: FloatArray) -> RodFit:
+def _fit_solid(phantom: Phantom, hu: FloatArray, errors: Errors, used: FloatArray) -> RodFit:
     density = np.array([rod.density_mg_cm3 for rod in phantom.rods])
     guess = np.ptp(density[used]) / max(np.ptp(hu[used]), 1e-9)
-    variance, shared = errors
-    line = fit_line(hu[used], density[used], variance[used] * guess**2, shared[used] * guess)
+    variance, shared, grown = errors
+    line = fit_line(hu[used], density[used], variance[used] * guess**2, shared[used] * guess, grown)
     fitted = line.intercept + line.slope * hu
     beta = -line.intercept / line.slope if line.slope else np.inf
     sigma = 1.0 / line.slope if line.slope else np.inf
     return RodFit((line.intercept, line.slope), line.covariance, line.r_squared, fitted, sigma, beta)
 
 
-def _fit_liquid(phantom: Phantom, hu: FloatArray, errors: tuple[FloatArray, FloatArray], used: FloatArray) -> RodFit:
+def _fit_liquid(phantom: Phantom, hu: FloatArray, errors: Errors, used: FloatArray) -> RodFit:
     density = np.array([rod.density_mg_cm3 for rod in phantom.rods])
     water = np.array([rod.water_mg_cm3 for rod in phantom.rods], dtype=np.float64)
-    variance, shared = errors
-    line = fit_line(density[used], (hu - water)[used], variance[used], shared[used])
+    variance, shared, grown = errors
+    line = fit_line(density[used], (hu - water)[used], variance[used], shared[used], grown)
     sigma, beta = line.slope + MINDWAYS_SLOPE_SHIFT, line.intercept + MINDWAYS_INTERCEPT_SHIFT
     # derivatives of (-beta/sigma, 1/sigma) with respect to (beta, sigma)
     jacobian = np.array([[-1.0 / sigma, beta / sigma**2], [0.0, -1.0 / sigma**2]])

@@ -34,7 +34,11 @@ class Line:
 
 
 def fit_line(
-    x: FloatArray, y: FloatArray, y_variance: FloatArray | None = None, shared: FloatArray | None = None
+    x: FloatArray,
+    y: FloatArray,
+    y_variance: FloatArray | None = None,
+    shared: FloatArray | None = None,
+    grown: float = 1.0,
 ) -> Line:
     """Fit a line without weights.
 
@@ -45,12 +49,15 @@ def fit_line(
     y_variance
         (n,) variance of each y that is known, from sampling.
     shared
-        (n,) one standard deviation of an error t that all y have in common.
+        (n,) one usual standard deviation of an error t that all y have in common.
+    grown
+        Factor g by which that error is larger than usual this time.
 
     Returns
     -------
-    The line. Its covariance is H (s2 I + diag(y_variance) + t t^T) H^T with H = (X^T X)^-1 X^T and s2 the variance on
-    n - 2 degrees of freedom that the residuals show beyond what y_variance and t lead to expect (zero for n = 2).
+    The line. Its covariance is H (s2 I + diag(y_variance) + g^2 t t^T) H^T with H = (X^T X)^-1 X^T and s2 the variance
+    on n - 2 degrees of freedom that the residuals show beyond what y_variance and the usual t lead to expect (zero for
+    n = 2): a large misfit may come from either, and counts as both.
 
     Raises
     ------
@@ -72,5 +79,5 @@ def fit_line(
     variance = scatter + known
     total = float(((y - y.mean()) ** 2).sum())
     r_squared = 1.0 - float(residuals @ residuals) / total if total > 0 else 0.0
-    covariance = (hat * variance) @ hat.T + np.outer(hat @ common, hat @ common)
+    covariance = (hat * variance) @ hat.T + grown**2 * np.outer(hat @ common, hat @ common)
     return Line(float(intercept), float(slope), covariance, r_squared, residuals)
