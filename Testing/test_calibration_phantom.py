@@ -20,7 +20,7 @@ from BoneStrengthFEALib.calibration.phantom_definition import (
     shipped_phantoms,
 )
 from BoneStrengthFEALib.calibration.phantom_fit import expected_rod_hu, fit_rods
-from BoneStrengthFEALib.calibration.phantom_reach import doubt_lines, offset_line, reach_line
+from BoneStrengthFEALib.calibration.phantom_reach import doubt_lines, offset_line, reach_line, require_rods_in_view
 from BoneStrengthFEALib.calibration.rod_cupping import cupping_line, rod_cupping
 from BoneStrengthFEALib.calibration.rod_field import drift
 from BoneStrengthFEALib.calibration.rod_noise import uncertainty_line, variance_of_means
@@ -102,6 +102,11 @@ def test_a_cut_phantom_with_many_warnings_or_short_reach_is_refused() -> None:
     assert doubt_lines(warned[:2], here) == []
     assert doubt_lines(warned, np.ones(5, dtype=bool)) == []
     assert doubt_lines(warned, here)[0].outcome is Outcome.REFUSE
+    require_rods_in_view(load_phantom("siemens-osteo"), np.array([True, True]))
+    require_rods_in_view(load_phantom("bmas200"), here)
+    with pytest.raises(CalibrationError, match="2 of 3 rods") as caught:
+        require_rods_in_view(load_phantom("image-analysis-qct3d-plus"), np.array([False, True, True]))
+    assert caught.value.code == "FEW_RODS"
 
 
 @pytest.mark.parametrize("scene", ["patient prone", "spacing 2 % larger than the definition's", "no patient"])

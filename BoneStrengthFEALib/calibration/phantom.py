@@ -7,7 +7,7 @@ import numpy as np
 from BoneStrengthFEALib.calibration.insert_search import find_inserts
 from BoneStrengthFEALib.calibration.phantom_definition import Phantom
 from BoneStrengthFEALib.calibration.phantom_fit import RodFit, fit_rods
-from BoneStrengthFEALib.calibration.phantom_reach import doubt_lines, offset_line, reach_line
+from BoneStrengthFEALib.calibration.phantom_reach import doubt_lines, offset_line, reach_line, require_rods_in_view
 from BoneStrengthFEALib.calibration.record import Calibration, CalibrationPoint
 from BoneStrengthFEALib.calibration.rod_cupping import cupping_line, rod_cupping
 from BoneStrengthFEALib.calibration.rod_field import bow_of_rods, drift, likely_bow, with_bone_anywhere
@@ -105,8 +105,10 @@ def found_rods(ct: Volume, phantom: Phantom) -> RodSamples:
     Their samples.
     """
     rods = find_rods(ct, phantom)
+    mean = rods.hu_by_slice.mean(axis=1)
+    require_rods_in_view(phantom, np.isfinite(mean))
     return RodSamples(
-        rods.hu_by_slice.mean(axis=1),
+        mean,
         rods.sd_hu,
         rods.voxels,
         rods.hu_by_slice,

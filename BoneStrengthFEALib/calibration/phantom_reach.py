@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from BoneStrengthFEALib.calibration.phantom_definition import Phantom
+from BoneStrengthFEALib.errors import CalibrationError
 from BoneStrengthFEALib.quality import Outcome, QualityLine
 from BoneStrengthFEALib.volume import Array
 
@@ -14,8 +15,34 @@ OFFSET_WARN_HU, OFFSET_REFUSE_HU = 20.0, 40.0
 """Seen: -10 (Mindways), +34 (QRM, 0 mg resin rod). A row read one rod further is 50 HU off or more. This project's
 choice, `unverified`."""
 
+FEWEST_IN_VIEW = 3
+"""Two rods fit a line however they are off, so that nothing tells which rods of a cut phantom they are."""
 MANY_WARNINGS = 3
 """Warnings, that of the missing rods among them."""
+
+
+def require_rods_in_view(phantom: Phantom, present: Array) -> None:
+    """Refuse a cut phantom of which too few rods were found.
+
+    Parameters
+    ----------
+    phantom
+        Definition.
+    present
+        (n,) booleans, which rods are in view.
+
+    Raises
+    ------
+    CalibrationError
+        FEW_RODS when rods are missing and fewer than FEWEST_IN_VIEW are left.
+    """
+    if not np.all(present) and np.sum(present) < FEWEST_IN_VIEW:
+        raise CalibrationError(
+            f"{int(np.sum(present))} of {present.size} rods of {phantom.name} lie in view, too few to tell "
+            f"which they are: at least {FEWEST_IN_VIEW} are needed. Reconstruct the scan with the whole phantom in "
+            "view, or label the rods",
+            code="FEW_RODS",
+        )
 
 
 def reach_line(phantom: Phantom, present: Array) -> QualityLine:
