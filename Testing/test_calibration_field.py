@@ -13,6 +13,7 @@ from BoneStrengthFEALib.calibration.phantom_definition import load_phantom
 from BoneStrengthFEALib.calibration.phantom_fit import fit_rods
 from BoneStrengthFEALib.calibration.rod_cupping import Cupping
 from BoneStrengthFEALib.calibration.rod_field import bow_of_rods, likely_bow, with_bone_anywhere
+from BoneStrengthFEALib.cli.bmd import print_warnings
 from BoneStrengthFEALib.cli.demo import demo_study
 from BoneStrengthFEALib.errors import CalibrationError
 from BoneStrengthFEALib.label_map import LabelMap
@@ -101,7 +102,7 @@ def test_a_bow_in_the_uncertainty_by_hand() -> None:
 
 
 @pytest.mark.parametrize(("name", "cut_mm"), [("siemens-osteo", 0.0), ("bmas200", 85.0)])
-def test_rods_that_cannot_show_a_bow_warn(name: str, cut_mm: float) -> None:
+def test_rods_that_cannot_show_a_bow_warn(name: str, cut_mm: float, capsys: pytest.CaptureFixture[str]) -> None:
     """Two bars, or three rods on one side of the phantom: neither tells how HU change across it."""
     phantom = load_phantom(name)
     air = Volume(np.full((8, 60, 130), -1000.0, dtype=np.float32), np.diag((-1.0, -1.0, 2.0, 1.0)), Quantity.HU)
@@ -110,3 +111,5 @@ def test_rods_that_cannot_show_a_bow_warn(name: str, cut_mm: float) -> None:
     made = calibrate_phantom(scan, None, phantom)
     assert not made.quality.refused
     assert "PHANTOM_UNCERTAINTY" in [line.check for line in made.quality.warnings]
+    print_warnings(made)
+    assert "warning PHANTOM_UNCERTAINTY: expanded uncertainty" in capsys.readouterr().err

@@ -58,9 +58,9 @@ class Phantom:
     fit
         "linear" (density on HU) or "mindways" (HU less water-equivalent on density).
     rod_shape
-        "cylinder", "bar" (square section) or "insert" (never searched, taken from labels).
+        "cylinder", "bar" (square section) or "insert" (behind one another along the table).
     rod_diameter_mm, rod_spacing_mm
-        Diameter (side of a bar) and distance between neighbours [mm].
+        Diameter (side of a bar) and distance between neighbours; that of inserts is along the table [mm].
     spacing_tolerance
         How far the true spacing may be from the stated one, as a share.
     slab_mm

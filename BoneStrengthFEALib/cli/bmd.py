@@ -8,6 +8,7 @@ import json
 import sys
 from pathlib import Path
 
+from BoneStrengthFEALib.calibration.record import Calibration
 from BoneStrengthFEALib.cli.progress_bar import showing_progress
 from BoneStrengthFEALib.cli.settings_arguments import settings_of
 from BoneStrengthFEALib.cli.source_arguments import add_query_arguments, local_ct
@@ -21,7 +22,8 @@ EXAMPLE = """example:
   bone-strength-fea bmd hip_dicom --labels femur.nii.gz --label 1 --site femur --side left --sex F --age 71 --format csv
 
 The numbers are those of 'run'. With --out the folder gets measures.csv, results.json and pictures, among them the
-projection of a hip with its regions; without it the measures go to the terminal alone.
+projection of a hip with its regions; without it the measures go to the terminal alone. Warnings of the calibration
+go to standard error.
 Exit codes: 0 done, 1 refused or failed (the reason is printed), 2 wrong input, 130 cancelled."""
 
 
@@ -80,7 +82,21 @@ def run(arguments: argparse.Namespace) -> int:
             with filling(arguments.out, arguments.overwrite) as folder:
                 results = write_measures(study, outcome, folder, arguments.images)
     _PRINTERS[arguments.format](results)
+    if results.calibration is not None:
+        print_warnings(results.calibration)
     return 0
+
+
+def print_warnings(calibration: Calibration) -> None:
+    """Say what a calibration warns of, beside the numbers and not among them.
+
+    Parameters
+    ----------
+    calibration
+        The calibration.
+    """
+    for line in calibration.quality.warnings:
+        print(f"warning {line.check}: {line.found} (expected {line.expected}). {line.action}", file=sys.stderr)
 
 
 def _print_table(results: StudyResults) -> None:
