@@ -49,7 +49,7 @@ def dice(bone: IsolatedBone, ct: Volume, truth: np.ndarray) -> float:
     return float(2 * (found & truth).sum() / (found.sum() + truth.sum()))
 
 
-@pytest.mark.parametrize(("value", "number", "least"), [(L3, 0, 0.92), (L3, 71, 0.92), (27, 72, 0.88)])
+@pytest.mark.parametrize(("value", "number", "least"), [(L3, 0, 0.935), (L3, 71, 0.93), (27, 72, 0.89)])
 def test_a_click_anywhere_in_a_lumbar_vertebra_gives_the_whole(value: int, number: int, least: float) -> None:
     ct, labels = sample()
     bone = isolate(ct, place_in(labels == value, ct, number), Site.VERTEBRA)
@@ -70,7 +70,7 @@ def test_a_vertebra_with_marrow_as_dark_as_muscle_is_filled() -> None:
     ct = read_volume(TPTBOX / "sub-ct_label-22_ct.nii.gz", Quantity.HU)
     truth = np.asarray(read_volume(TPTBOX / "sub-ct_seg-vert_label-22_msk.nii.gz", Quantity.LABEL).array) == 22
     bone = isolate(ct, place_in(truth, ct), Site.VERTEBRA)
-    assert dice(bone, ct, truth) > 0.87
+    assert dice(bone, ct, truth) > 0.89
 
 
 def test_what_has_no_disc_on_both_sides_is_refused() -> None:

@@ -49,7 +49,7 @@ def conductance(values: FloatArray, soft_hu: float) -> FloatArray:
     return np.maximum(np.exp(-GAP_COST * depth), LEAST_CONDUCTANCE).astype(np.float32)
 
 
-def walk(passes: FloatArray, mask: Array, fixed: FloatArray) -> FloatArray:
+def walk(passes: FloatArray, mask: Array, fixed: FloatArray, first_axis: float = 1.0) -> FloatArray:
     """Expected number of the marker that a random walker meets first.
 
     Between two markers n and n + 1 it is n plus the probability of meeting the second, so one solution parts a whole
@@ -63,6 +63,8 @@ def walk(passes: FloatArray, mask: Array, fixed: FloatArray) -> FloatArray:
         (K, J, I) booleans: where walkers may go.
     fixed
         (K, J, I) number of the marker, NaN where there is none.
+    first_axis
+        How much more easily walkers pass along the first axis.
 
     Returns
     -------
@@ -79,11 +81,13 @@ def walk(passes: FloatArray, mask: Array, fixed: FloatArray) -> FloatArray:
     free = inside & ~marked
     result = np.where(marked, fixed, np.nan).astype(np.float32)
     if free.any():
-        result[free] = _solved(*_system(passes, inside, free, fixed))
+        result[free] = _solved(*_system(passes, inside, free, fixed, first_axis))
     return result
 
 
-def _system(passes: FloatArray, inside: Array, free: Array, fixed: FloatArray) -> tuple[sparse.csr_array, FloatArray]:
+def _system(
+    passes: FloatArray, inside: Array, free: Array, fixed: FloatArray, first_axis: float
+) -> tuple[sparse.csr_array, FloatArray]:
     """Laplacian of the free voxels, and what flows in from the markers."""
     count = int(free.sum())
     number = np.full(free.shape, -1, dtype=np.int64)
@@ -95,7 +99,7 @@ def _system(passes: FloatArray, inside: Array, free: Array, fixed: FloatArray) -
         both = lying[:-1] & lying[1:]
         a, b, c, f = (np.moveaxis(part, axis, 0) for part in (number, number, passes, fixed))
         for one, other, value in ((a[:-1][both], b[1:][both], f[1:][both]), (b[1:][both], a[:-1][both], f[:-1][both])):
-            weight = np.sqrt(c[:-1][both] * c[1:][both]).astype(np.float64)
+            weight = (first_axis if axis == 0 else 1.0) * np.sqrt(c[:-1][both] * c[1:][both]).astype(np.float64)
             mine = one >= 0
             diagonal += np.bincount(one[mine], weight[mine], count)
             at_marker = mine & (other < 0)

@@ -14,6 +14,7 @@ from BoneStrengthFEALib.label_map import LabelMap
 from BoneStrengthFEALib.progress import ProgressCallback, no_progress
 from BoneStrengthFEALib.segmentation.finish import certainty
 from BoneStrengthFEALib.segmentation.isolated import UNKNOWN_LEVEL, IsolatedBone
+from BoneStrengthFEALib.segmentation.ribs import without_ribs
 from BoneStrengthFEALib.segmentation.seed_checks import require_bone_seed, require_uncut
 from BoneStrengthFEALib.segmentation.spinal_canal import STEP_MM as CANAL_STEP_MM
 from BoneStrengthFEALib.segmentation.spinal_canal import canal_path
@@ -151,6 +152,7 @@ def _isolated(
     volume: Volume, spine: StraightSpine, levels: TissueLevels, vertebrae: Vertebrae, number: int
 ) -> IsolatedBone:
     bone = _largest(vertebrae.number == number)
+    bone = _largest(without_ribs(spine, levels, bone, vertebrae.bodies == number))
     if not bone.any():
         raise RefusedError("no bone is left between two discs", "NO_VERTEBRA")
     others = (vertebrae.number > 0) & ~bone

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 
-from BoneStrengthFEALib.bounding_box import bounding_box
 from BoneStrengthFEALib.segmentation.disc_merit import CENTRE_MM, pedicle_profile
 from BoneStrengthFEALib.segmentation.discs import Disc, find_discs, pitch_mm
+from BoneStrengthFEALib.segmentation.marrow import fill_marrow
 from BoneStrengthFEALib.segmentation.random_walk import conductance, walk
 from BoneStrengthFEALib.segmentation.straight_spine import StraightSpine
 from BoneStrengthFEALib.segmentation.tissue_levels import TissueLevels
-from BoneStrengthFEALib.segmentation.vertebral_bodies import bone_with_marrow, disc_of, fill_bodies, zones
+from BoneStrengthFEALib.segmentation.vertebral_bodies import CANAL_MM, bone_with_marrow, disc_of, fill_bodies, zones
 from BoneStrengthFEALib.volume import Array, FloatArray
 
 PEDICLE_ABOVE_DISC, LAMINA_BELOW_PEDICLE = 0.58, 0.35
@@ -24,11 +25,12 @@ SHEARS = np.arange(0.0, 1.31, 0.1)
 """Slope of spinous processes: how far they go down per millimetre to the back."""
 BODY_FROM_MM, WALK_TO_MM = 9.0, 14.0
 """What lies farther to the front than the first belongs to a body; the walk that parts arches ends at the second."""
-EDGE_ABOVE_BONE_HU, EDGE_SHARES, EDGE_STEPS = 25.0, (0.5, 0.3), 2
-"""The middle of the edge of a strong cortex lies higher than the weakest bone does. Of a body half the height of its
-cortex; processes are thinner than the scan resolves, and their highest place is not next to every edge."""
-OUTLINE_MARGIN_MM, RIB_HEAD_MM = 3, 12.0
-"""Endplates are wider than the waist; so far in front of the posterior wall heads of ribs touch a body."""
+EDGE_ABOVE_BONE_HU = 25.0
+EDGE_SHARE, EDGE_STEPS, PEAK_BLUR_STEPS = 0.5, 2, 1.0
+"""A cortex ends where HU falls to half its height; the highest of many samples is noise unless they are smoothed."""
+ALONG_SPINE = 4.0
+"""Walkers pass along the spine so much more easily than across: joint processes and the joints between run along it."""
+OUTLINE_MARGIN_MM = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,14 +45,14 @@ class Vertebrae:
         Discs in rising order; vertebra n + 1 is whole when it lies between two.
     walls_mm
         (S,) front coordinate of the posterior wall of each.
-    outlines
-        (A, R) booleans: outline of each body below its pedicles.
+    bodies
+        (S, A, R) uint8: number of the body in whose side surface a voxel lies, 0 in none.
     """
 
     number: Array
     discs: tuple[Disc, ...]
     walls_mm: tuple[FloatArray, ...]
-    outlines: tuple[Array, ...]
+    bodies: Array
 
 
 def part_vertebrae(spine: StraightSpine, levels: TissueLevels) -> Vertebrae:
@@ -74,10 +76,10 @@ def part_vertebrae(spine: StraightSpine, levels: TissueLevels) -> Vertebrae:
     discs = find_discs(spine, levels)
     zone = zones(spine, discs)
     count = len(discs) + 1
-    bone, walls, outlines = fill_bodies(spine, levels, bone_with_marrow(spine, levels), zone, count)
+    bone, walls, bodies = fill_bodies(spine, levels, bone_with_marrow(spine, levels), zone, count)
     bone = _without_dim_rim(spine, levels, bone)
     pedicles = _pedicles(spine, levels, discs)
-    shear, laminae = _laminae(spine, pedicles, pitch_mm(discs))
+    shear, laminae = _laminae(spine, pedicles, [_pitch_at(discs, n) for n in range(count)])
     front, right = spine.planes
     markers = _markers(spine, bone, zone, (pedicles, laminae, shear), levels, discs)
     smooth = ndimage.gaussian_filter(spine.values, levels.blur_steps)
@@ -85,10 +87,11 @@ def part_vertebrae(spine: StraightSpine, levels: TissueLevels) -> Vertebrae:
     # bodies are parted by their discs already: the walk is needed behind them only
     behind = slice(0, int(np.searchsorted(spine.front, WALK_TO_MM)))
     number = np.where(mask & np.isfinite(markers), np.nan_to_num(markers), 0.0)
-    met = walk(conductance(smooth[:, behind], levels.soft_hu), mask[:, behind], markers[:, behind])
+    passes = conductance(smooth[:, behind], levels.soft_hu)
+    met = walk(passes, mask[:, behind], markers[:, behind], ALONG_SPINE)
     number[:, behind] = np.rint(np.nan_to_num(met))
-    number = _without_holes(number.astype(np.uint8), count, np.hypot(front, right) <= 4)
-    return Vertebrae(number, discs, walls, outlines)
+    number = fill_marrow(number.astype(np.uint8), count, np.hypot(front, right) <= CANAL_MM)
+    return Vertebrae(number, discs, walls, bodies)
 
 
 def _markers(
@@ -112,7 +115,7 @@ def _markers(
     for n, pedicle in enumerate(pedicles):
         markers[(np.abs(place - pedicle) <= 5) & beside & bone] = n + 1
         if n > 0:
-            markers[_isthmus(spine, bone, discs[n - 1], pitch_mm(discs))] = n + 1
+            markers[_isthmus(spine, bone, discs[n - 1], _pitch_at(discs, n))] = n + 1
         if n in laminae:
             line = laminae[n] + shear * (front + LAMINA_BACK_MM[0])
             markers[(np.abs(place - line) <= 3) & behind & (spine.values > levels.bone_hu)] = n + 1
@@ -145,32 +148,37 @@ def _tilt(disc: Disc, spine: StraightSpine) -> float:
 def _without_dim_rim(spine: StraightSpine, levels: TissueLevels, bone: Array) -> Array:
     """Take away surface voxels outside the middle of the cortex's edge."""
     smooth = ndimage.gaussian_filter(spine.values, levels.blur_steps)
-    peak = ndimage.maximum_filter(smooth, 2 * EDGE_STEPS + 1)
+    even = ndimage.gaussian_filter(spine.values, max(PEAK_BLUR_STEPS, levels.blur_steps))
+    peak = ndimage.maximum_filter(even, 2 * EDGE_STEPS + 1)
     ahead = spine.planes[0] > BODY_FROM_MM
-    middle = levels.soft_hu + np.where(ahead, *EDGE_SHARES) * (peak - levels.soft_hu)
+    middle = levels.soft_hu + EDGE_SHARE * (peak - levels.soft_hu)
     dim = smooth < np.maximum(middle, levels.bone_hu + EDGE_ABOVE_BONE_HU * ahead)
     return np.asarray(bone & ~(dim & ~ndimage.binary_erosion(bone)))
 
 
+def _pitch_at(discs: tuple[Disc, ...], n: int) -> float:
+    """Distance between the discs around vertebra n + 1; along a whole spine it changes by half."""
+    return pitch_mm(discs[max(n - 2, 0) : n + 2])
+
+
 def _pedicles(spine: StraightSpine, levels: TissueLevels, discs: tuple[Disc, ...]) -> list[float]:
     """Index along the canal of each vertebra's pedicles; those at the ends follow from the distance of discs."""
-    pitch = pitch_mm(discs)
     if not discs:
         return [len(spine.along) / 2.0]
     profile = pedicle_profile(spine, levels)
-    places = [discs[0].middle - (1 - PEDICLE_ABOVE_DISC) * pitch]
-    for low, high in zip(discs, discs[1:], strict=False):
+    places = [discs[0].middle - (1 - PEDICLE_ABOVE_DISC) * _pitch_at(discs, 0)]
+    for n, (low, high) in enumerate(itertools.pairwise(discs), start=1):
         first = int(low.middle) + 2
         part = profile[first : int(high.middle) - 1]
         weight = np.clip(part - 0.5 * part.max(initial=0.0), 0.0, None)
-        usual = low.middle + PEDICLE_ABOVE_DISC * pitch
+        usual = low.middle + PEDICLE_ABOVE_DISC * _pitch_at(discs, n)
         places.append(
             first + float((weight * np.arange(len(part))).sum() / weight.sum()) if weight.sum() > 0 else usual
         )
-    return [*places, discs[-1].middle + PEDICLE_ABOVE_DISC * pitch]
+    return [*places, discs[-1].middle + PEDICLE_ABOVE_DISC * _pitch_at(discs, len(discs))]
 
 
-def _laminae(spine: StraightSpine, pedicles: list[float], pitch: float) -> tuple[float, dict[int, int]]:
+def _laminae(spine: StraightSpine, pedicles: list[float], pitches: list[float]) -> tuple[float, dict[int, int]]:
     """Slope of the spinous processes, and the index of each vertebra's lamina in the midline."""
     rows = (spine.front > -LAMINA_BACK_MM[1]) & (spine.front < -LAMINA_BACK_MM[0])
     bright = ndimage.gaussian_filter(np.clip(spine.values, 0.0, 600.0), 0.7)
@@ -188,7 +196,7 @@ def _laminae(spine: StraightSpine, pedicles: list[float], pitch: float) -> tuple
         n for n in np.nonzero((best > 0) & (best == ndimage.maximum_filter1d(best, 13)))[0] if 2 <= n < len(best) - 2
     ]
     found = {}
-    for n, pedicle in enumerate(pedicles):
+    for n, (pedicle, pitch) in enumerate(zip(pedicles, pitches, strict=True)):
         near = [k for k in peaks if pedicle - LAMINA_WINDOW[0] * pitch < k < pedicle + LAMINA_WINDOW[1] * pitch]
         if near:
             usual = pedicle - LAMINA_BELOW_PEDICLE * pitch
@@ -196,24 +204,8 @@ def _laminae(spine: StraightSpine, pedicles: list[float], pitch: float) -> tuple
     return best_shear, found
 
 
-def _without_holes(number: Array, count: int, canal: Array) -> Array:
-    filled = np.array(number, dtype=np.uint8)
-    for n in range(1, count + 1):
-        if not (number == n).any():
-            continue
-        box = bounding_box(number == n)
-        one, in_canal = number[box] == n, canal[box[1:]]
-        whole = ndimage.binary_fill_holes(one)
-        for section, into in zip(one, whole, strict=True):
-            holes = ndimage.binary_fill_holes(section) & ~section
-            pieces, _ = ndimage.label(holes)
-            into |= holes & ~np.isin(pieces, np.unique(pieces[in_canal & (pieces > 0)]))
-        filled[box][whole & (number[box] == 0)] = n
-    return filled
-
-
 def body_of(spine: StraightSpine, vertebrae: Vertebrae, number: int) -> Array:
-    """The body of a vertebra: what lies in front of its posterior wall and near its outline below the pedicles.
+    """The body of a vertebra: what lies in front of its posterior wall and in its side surface.
 
     Parameters
     ----------
@@ -228,11 +220,6 @@ def body_of(spine: StraightSpine, vertebrae: Vertebrae, number: int) -> Array:
     -------
     (S, A, R) booleans.
     """
-    front, right = spine.planes
-    wall = vertebrae.walls_mm[number - 1][:, None, None]
-    ahead = (front >= wall) & (np.hypot(front - CENTRE_MM, right) < 40)
-    outline = vertebrae.outlines[number - 1]
-    # the heads of ribs lie at the back
-    forward = front > float(np.median(wall)) + RIB_HEAD_MM
-    near = (ndimage.binary_dilation(outline, disc_of(OUTLINE_MARGIN_MM)) & forward) | ndimage.binary_dilation(outline)
-    return np.asarray((vertebrae.number == number) & ahead & near)
+    inside = ndimage.binary_dilation(vertebrae.bodies == number, disc_of(OUTLINE_MARGIN_MM)[None])
+    ahead = spine.planes[0] >= vertebrae.walls_mm[number - 1][:, None, None]
+    return np.asarray((vertebrae.number == number) & ahead & inside)

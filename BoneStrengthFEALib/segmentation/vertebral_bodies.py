@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy import ndimage
 
 from BoneStrengthFEALib.errors import DependencyError
+from BoneStrengthFEALib.segmentation.body_surface import side_surface
 from BoneStrengthFEALib.segmentation.disc_merit import CENTRE_MM
 from BoneStrengthFEALib.segmentation.discs import Disc
 from BoneStrengthFEALib.segmentation.straight_spine import StraightSpine
@@ -25,12 +24,10 @@ CANAL_STEPS, RISE = 14, 0.5
 """The canal's darkest place is looked for in so many samples; a wall is brighter by this, bone being 1."""
 WALL_SLOPES, WALL_PERCENT = (-0.35, 0.35), 35.0
 """A third of a posterior wall is foramen or worn corner and lies deeper."""
-DEEP_STEPS = 3
-"""Farther inside the mean outline than this all is body, however dark; the waist is narrower than the mean."""
-FLARE_MM = 4
-"""An endplate is wider than the mean outline by this at most."""
+DEEP_STEPS = 1
+"""Farther inside the surface than this all is body, however dark."""
 RING_SHARE = 0.8
-"""Outline: mean of all sections, from soft tissue (0) to the threshold of bone (1)."""
+"""Outline: mean of sections, from soft tissue (0) to the threshold of bone (1)."""
 WEAKER_HU, LOW_PART = 25.0, 0.6
 
 
@@ -105,8 +102,8 @@ def bone_with_marrow(spine: StraightSpine, levels: TissueLevels) -> Array:
 
 def fill_bodies(
     spine: StraightSpine, levels: TissueLevels, bone: Array, zone: Array, count: int
-) -> tuple[Array, tuple[FloatArray, ...], tuple[Array, ...]]:
-    """Fill each body by the convex outline that its cortex has, in most sections and in each.
+) -> tuple[Array, tuple[FloatArray, ...], Array]:
+    """Fill each body inside the side surface that its cortex has.
 
     Parameters
     ----------
@@ -123,76 +120,60 @@ def fill_bodies(
 
     Returns
     -------
-    (S, A, R) booleans, the (S,) front coordinates of each posterior wall [mm], and the outline of each below its
-    pedicles.
+    (S, A, R) booleans, the (S,) front coordinates of each posterior wall [mm], and (S, A, R) uint8: the number of the
+    body in whose surface a voxel lies.
     """
     front, right = spine.planes
     window = (front > FRONT_MM) & (front < MOST_FRONT_MM) & (np.abs(right) < SIDE_MM)
     core = (np.abs(front - CENTRE_MM) < 6) & (np.abs(right) < 8)
-    share = (ndimage.gaussian_filter(spine.values, 1.0) - levels.soft_hu) / (levels.bone_hu - levels.soft_hu)
-    filled, walls, low_outlines = np.array(bone), [], []
+    span = levels.bone_hu - levels.soft_hu
+    share = (ndimage.gaussian_filter(spine.values, 1.0) - levels.soft_hu) / span
+    sharp = (ndimage.gaussian_filter(spine.values, levels.blur_steps) - levels.soft_hu) / span
+    filled, walls, bodies = np.array(bone), [], np.zeros(bone.shape, dtype=np.uint8)
     for number in range(1, count + 1):
         region = (zone == number) & window
         rows = np.nonzero(region[:, core].mean(axis=1) > 0.9)[0]
-        enough = len(rows) >= LEAST_ROWS
+        # those at the ends have one disc only: they are never returned
+        enough = len(rows) >= LEAST_ROWS and 1 < number < count
         walls.append(_posterior_wall(share, rows, spine) if enough else np.full(len(share), USUAL_WALL_MM))
+        ahead = front >= walls[-1][:, None, None]
         near = np.hypot(front - float(np.median(walls[-1])) - HALF_DEPTH_MM, right) < NEAR_MM
-        body = _Body(share, region & (front >= walls[-1][:, None, None]), rows, near)
-        outline = body.outline(rows) if enough else None
-        low_outlines.append(window if outline is None else outline)
-        if outline is None:
-            continue
-        # ribs touch a body at its upper part
-        below = body.outline(rows[: int(LOW_PART * len(rows))])
-        low_outlines[-1] = outline if below is None else below
-        for row in rows:
-            filled[row] |= body.filled(row, outline, low_outlines[-1], levels)
-    return filled, tuple(walls), tuple(low_outlines)
+        start = _mean_outline(share, region & ahead, rows, near) if enough else None
+        inside = np.asarray(ahead & window)
+        if start is not None:
+            inside &= _all_along(side_surface(sharp, rows, start, walls[-1], spine), rows, len(share))
+            filled |= region & _likely(inside, share, levels)
+        bodies[(zone == number) & inside] = number
+    return filled, tuple(walls), bodies
 
 
-@dataclass(frozen=True, eq=False)
-class _Body:
-    """A body's sections.
-
-    Parameters
-    ----------
-    share
-        (S, A, R) from soft tissue (0) to the threshold of bone (1).
-    region
-        (S, A, R) booleans: between the endplates, in front of the posterior wall.
-    rows
-        Sections that lie wholly between the endplates.
-    near
-        (A, R) booleans: around the middle of the body, where all bone is of it.
-    """
-
-    share: FloatArray
-    region: Array
-    rows: Array
-    near: Array
-
-    def outline(self, rows: Array) -> Array | None:
-        """(A, R) convex outline of the mean of some sections."""
-        region = self.region[rows]
-        mean = (self.share[rows] * region).sum(axis=0) / np.maximum(region.sum(axis=0), 1)
-        return _outline(mean, np.asarray(region.any(axis=0)), self.near)
-
-    def filled(self, row: np.intp, outline: Array, low: Array, levels: TissueLevels) -> Array:
-        """(A, R) the body in a section: what lies in the mean outline, or in its own near that of the low part."""
-        region = self.region[row] & ndimage.binary_dilation(low, disc_of(FLARE_MM))
-        own = _outline(self.share[row], region, self.near)
-        within = outline if own is None else outline | own
-        inner = _deep(outline, DEEP_STEPS) if own is None else _deep(outline, DEEP_STEPS) | _deep(own, 1)
-        span = levels.bone_hu - levels.soft_hu
-        likely = self.share[row] > 1.0 - WEAKER_HU / span
-        marrow = self.share[row] > (LEAST_HU - levels.soft_hu) / span
-        return np.asarray(region & within & (likely | (inner & marrow)))
+def _all_along(sections: Array, rows: Array, count: int) -> Array:
+    """(S, A, R) sections of a body; above and below it goes on as at its ends."""
+    return np.asarray(sections[np.clip(np.arange(count) - rows[0], 0, len(rows) - 1)])
 
 
-def _deep(outline: Array, steps: int) -> Array:
-    """What lies so deep in an outline; no rim toward the canal: the vein's foramen in the wall is of the body."""
-    backwards = np.logical_or.accumulate(outline[::-1], axis=0)[::-1]
-    return np.asarray(ndimage.binary_erosion(backwards, disc_of(steps)) & outline)
+def _likely(inside: Array, share: FloatArray, levels: TissueLevels) -> Array:
+    """What a body's surface encloses that may be bone at its rim, or marrow deeper inside."""
+    span = levels.bone_hu - levels.soft_hu
+    marrow = share > (LEAST_HU - levels.soft_hu) / span
+    return np.asarray(inside & ((share > 1.0 - WEAKER_HU / span) | (_deep(inside) & marrow)))
+
+
+def _deep(inside: Array) -> Array:
+    """What lies a step deep; no rim toward the canal: the vein's foramen in the wall is of the body."""
+    backwards = np.logical_or.accumulate(inside[:, ::-1], axis=1)[:, ::-1]
+    return np.asarray(ndimage.binary_erosion(backwards, disc_of(DEEP_STEPS)[None]) & inside)
+
+
+def _mean_outline(share: FloatArray, region: Array, rows: Array, near: Array) -> Array | None:
+    """(A, R) convex outline of the mean of the lower sections: ribs touch a body at its upper part."""
+    for some in (rows[: int(LOW_PART * len(rows))], rows):
+        part = region[some]
+        mean = (share[some] * part).sum(axis=0) / np.maximum(part.sum(axis=0), 1)
+        outline = _outline(mean, np.asarray(part.any(axis=0)), near)
+        if outline is not None:
+            return outline
+    return None
 
 
 def _posterior_wall(share: FloatArray, rows: Array, spine: StraightSpine) -> FloatArray:
