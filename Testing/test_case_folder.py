@@ -185,5 +185,5 @@ def test_names_that_several_bones_share_get_the_label() -> None:
     named = dataclasses.replace(demo, labels=labels, targets=(Target(first), Target(second)))
     assert named.distinct_names(["L2", "L3"]) == ["L2", "L3"]
     assert named.distinct_names(["vertebra", "vertebra"]) == ["left one", f"vertebra, label {second}"]
-    with pytest.raises(InputError, match="named more than once: .*vertebra"):
+    with pytest.raises(InputError, match=r"named more than once: .*vertebra"):
         dataclasses.replace(named, targets=(Target(second), Target("vertebra")))
