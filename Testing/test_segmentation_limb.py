@@ -104,6 +104,12 @@ def test_a_tibia_below_a_knee_is_refused(leg: tuple[Volume, np.ndarray]) -> None
     assert isolate_limb(turned, np.array([-23.5, 2.0, -50.0]), Site.RADIUS).site is Site.RADIUS
 
 
+def test_a_bone_too_thick_for_a_radius_is_refused(leg: tuple[Volume, np.ndarray]) -> None:
+    with pytest.raises(RefusedError, match="a radius at most 900 mm2") as refusal:
+        isolate_limb(leg[0], np.array([0.0, -2.0, 50.0]), Site.RADIUS)
+    assert refusal.value.code == "OTHER_BONE"
+
+
 def test_progress_rises_in_one_stage(leg: tuple[Volume, np.ndarray]) -> None:
     told: list[tuple[str, float]] = []
     isolate_limb(leg[0], np.array([0.0, -2.0, 50.0]), Site.TIBIA, lambda *step: told.append(step))

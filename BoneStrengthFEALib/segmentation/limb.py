@@ -26,6 +26,9 @@ LEAST_LENGTH_MM = 25.0
 LEAST_DEPTH_MM = {Site.RADIUS: 3.5, Site.TIBIA: 8.0}
 """Half the thickness at the thickest place: a fibula is thinner than any tibia of an adult."""
 
+MOST_SECTION_MM2 = {Site.RADIUS: 900.0, Site.TIBIA: 5000.0}
+"""Section across the image's axis at the thickest place, slanted ones included: a distal radius has up to 600 mm2, the
+upper end of a tibia up to 4000 mm2 (this project's choice, unverified)."""
 WHOLE_MM = 230.0
 """A longer tibia shows its ankle too."""
 KNEE_RATIO = 1.4
@@ -132,11 +135,27 @@ def _require_plausible(result: IsolatedBone, ct: Volume, site: Site, axis: int) 
             f"middle of the {site.value}",
             "NO_BONE",
         )
+    _require_section(result.labels.volume, site, axis)
     along = np.zeros(3)
     along[2 - axis] = 1.0
     require_uncut(result.labels.volume, ct, (along, -along), f"the {site.value}")
     if site is Site.TIBIA:
         _require_ankle(result.labels.volume)
+
+
+def _require_section(bone: Volume, site: Site, axis: int) -> None:
+    """Refuse what is too thick: another bone, or bright soft tissue where the field of view cuts the body."""
+    # the working axis is upright; that of the image which lies along it
+    column = int(np.abs(bone.ijk_to_ras[2 - axis, :3] / np.array(bone.spacing_mm)).argmax())
+    face = float(np.prod(bone.spacing_mm)) / bone.spacing_mm[column]
+    section = float(bone.array.sum(axis=tuple(n for n in range(3) if n != 2 - column)).max()) * face
+    if section > MOST_SECTION_MM2[site]:
+        raise RefusedError(
+            f"what was found around the point has a section of {section:.0f} mm2, a {site.value} at most "
+            f"{MOST_SECTION_MM2[site]:.0f} mm2: it is another bone, or tissue too bright where the field of view cuts "
+            f"the body; set the point in the middle of the {site.value}, choose another scan or segment by hand",
+            "OTHER_BONE",
+        )
 
 
 def _require_ankle(bone: Volume) -> None:
