@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +16,8 @@ from BoneStrengthFEALib.dicom_in import read_folder
 from BoneStrengthFEALib.errors import InputError, RefusedError
 from BoneStrengthFEALib.image_files import read_volume
 from BoneStrengthFEALib.regrid import onto_grid
+from BoneStrengthFEALib.segmentation import femoral_heads
+from BoneStrengthFEALib.segmentation.femoral_head import Head, fit_head
 from BoneStrengthFEALib.segmentation.femoral_heads import find_femoral_heads
 from BoneStrengthFEALib.segmentation.femur import isolate_femur
 from BoneStrengthFEALib.synthetic.femur import SyntheticFemur
@@ -162,6 +166,17 @@ def test_both_heads_are_found_without_a_click() -> None:
         assert found[side].radius_mm == pytest.approx(BONE.head_mm, abs=1.0)
         outward = found[side].neck * (1 if side is Side.RIGHT else -1, 1, 1)
         assert outward @ BONE.neck_axis > 0.9
+
+
+def test_a_ball_on_a_column_is_no_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    # as a vertebral body on its neighbours
+    def upright(*given: Any) -> Head:
+        return replace(fit_head(*given), neck=np.array((0.21, 0.29, -0.935)))
+
+    monkeypatch.setattr(femoral_heads, "fit_head", upright)
+    monkeypatch.setattr(femoral_heads, "require_socket", lambda *_: None)
+    with pytest.raises(RefusedError, match="not to its side"):
+        find_femoral_heads(right_hip()[0])
 
 
 def test_no_head_is_guessed() -> None:

@@ -22,6 +22,8 @@ MOST_CANDIDATES = 8
 LEAST_SEEN = 0.35
 """A head shows its edge in at least this share of directions away from the neck; the real hip at hand shows 0.55."""
 MOST_RESIDUAL_MM = 1.0
+LEAST_LATERAL = 0.4
+"""Least part of a neck to its side: 0.57 to 0.85 in ten hips; a vertebral body on its neighbours below has less."""
 APART_MM = (120.0, 260.0)
 """Distance of the two heads of adults, generous."""
 LEVEL_MM = 50.0
@@ -89,7 +91,7 @@ def find_femoral_heads(volume: Volume, callback: ProgressCallback = no_progress)
 def _head_of(volume: Volume, ball: Ball) -> Head:
     """Head at a candidate, stricter than where a click says that there is one."""
     try:
-        require_ball_in_view(volume, ball.centre, ball.radius_mm, "the femoral head")
+        require_ball_in_view(volume, ball.centre, ball.radius_mm, "what may be a femoral head")
         work = hip_work(volume, ball)
         head = fit_head(ball, work.values, work.solid, work.grid)
         require_socket(head, work)
@@ -97,6 +99,8 @@ def _head_of(volume: Volume, ball: Ball) -> Head:
             raise RefusedError(
                 f"edge seen in {100 * head.seen:.0f} %, {head.residual_mm:.1f} mm off the sphere", "HEAD_NOT_FOUND"
             )
+        if abs(float(head.neck[0])) < LEAST_LATERAL:
+            raise RefusedError("bone goes down from the ball, not to its side as a neck does", "HEAD_NOT_FOUND")
     except RefusedError as error:
         if error.code == "NO_SOCKET":
             raise
