@@ -43,6 +43,8 @@ def above_the_point(volume: Volume, point_ras: FloatArray, reach_mm: tuple[Float
         return "no bone goes up from the point"
     sides = _sides(volume, upper)
     top = float(upper[:, 2].max() - point_ras[2])
+    if not sides and top > reach_mm[1][2] - 2 * STEP_MM:
+        return f"the bone at the point goes on for more than {top:.0f} mm above it"
     if not sides:
         return f"the bone at the point ends {top:.0f} mm above it without such a ball"
     return (
