@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from BoneStrengthFEALib.calibration.conversions import caha_to_k2hpo4
+from BoneStrengthFEALib.calibration.named_conversions import caha_to_k2hpo4
 from BoneStrengthFEALib.volume import Quantity
 
 ACR_SOURCE = (

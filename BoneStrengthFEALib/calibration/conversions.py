@@ -1,4 +1,4 @@
-"""Conversions between density kinds: one row and one function per published equation, factors as printed."""
+"""Conversions between density kinds: one row per published equation, factors as printed."""
 
 from __future__ import annotations
 
@@ -163,101 +163,6 @@ def conversion(identifier: str) -> Conversion:
     if identifier not in _BY_ID:
         raise CalibrationError(f"no density conversion {identifier!r}; choose one of {', '.join(sorted(_BY_ID))}")
     return _BY_ID[identifier]
-
-
-def k2hpo4_to_caha(density_mg_cm3: FloatArray | float) -> FloatArray:
-    """CaHA-equivalent from K2HPO4-equivalent density.
-
-    Parameters
-    ----------
-    density_mg_cm3
-        (...) K2HPO4-equivalent [mg/cm3], 0 to 400.
-
-    Returns
-    -------
-    (...) CaHA-equivalent [mg/cm3].
-
-    References
-    ----------
-    Faulkner 1993 (row ``faulkner1993-k2hpo4-caha``; unverified).
-    """
-    return conversion("faulkner1993-k2hpo4-caha").forward(density_mg_cm3)
-
-
-def caha_to_k2hpo4(density_mg_cm3: FloatArray | float) -> FloatArray:
-    """K2HPO4-equivalent from CaHA-equivalent density, inverse of k2hpo4_to_caha.
-
-    Parameters
-    ----------
-    density_mg_cm3
-        (...) CaHA-equivalent [mg/cm3].
-
-    Returns
-    -------
-    (...) K2HPO4-equivalent [mg/cm3].
-
-    References
-    ----------
-    Faulkner 1993 (row ``faulkner1993-k2hpo4-caha``; unverified).
-    """
-    return conversion("faulkner1993-k2hpo4-caha").backward(density_mg_cm3)
-
-
-def k2hpo4_to_ash(density_mg_cm3: FloatArray | float) -> FloatArray:
-    """Ash from K2HPO4-equivalent density.
-
-    Parameters
-    ----------
-    density_mg_cm3
-        (...) K2HPO4-equivalent [mg/cm3].
-
-    Returns
-    -------
-    (...) ash density [mg/cm3].
-
-    References
-    ----------
-    Keyak 1994 (row ``keyak1994-k2hpo4-ash``; unverified).
-    """
-    return conversion("keyak1994-k2hpo4-ash").forward(density_mg_cm3)
-
-
-def caha_to_ash(density_mg_cm3: FloatArray | float) -> FloatArray:
-    """Ash from CaHA-equivalent density.
-
-    Parameters
-    ----------
-    density_mg_cm3
-        (...) CaHA-equivalent [mg/cm3].
-
-    Returns
-    -------
-    (...) ash density [mg/cm3].
-
-    References
-    ----------
-    Schileo 2008 (row ``schileo2008-caha-ash``; unverified).
-    """
-    return conversion("schileo2008-caha-ash").forward(density_mg_cm3)
-
-
-def ash_to_apparent(density_mg_cm3: FloatArray | float) -> FloatArray:
-    """Apparent from ash density.
-
-    Parameters
-    ----------
-    density_mg_cm3
-        (...) ash density [mg/cm3].
-
-    Returns
-    -------
-    (...) apparent density [mg/cm3].
-
-    References
-    ----------
-    Schileo 2008 (row ``schileo2008-ash-apparent``).
-    """
-    return conversion("schileo2008-ash-apparent").forward(density_mg_cm3)
 
 
 def convert(density: Volume, identifier: str) -> Volume:
