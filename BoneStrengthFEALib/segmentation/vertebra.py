@@ -73,7 +73,7 @@ def isolate_vertebra(volume: Volume, point_ras: FloatArray, callback: ProgressCa
     if not 1 < number <= len(vertebrae.discs):
         raise RefusedError(
             "the vertebra at the point has no disc in view both above and below: it is cut by the image's edge, fused, "
-            "or not recognised; choose another one, or give a label of the bone",
+            "not recognised, or it is no vertebra; choose another one, say which kind of bone it is, or give its label",
             "BONE_CUT",
         )
     _require_one_body(vertebrae, number)
