@@ -34,7 +34,11 @@ from BoneStrengthFEALib.strength_record import Strength
 from BoneStrengthFEALib.study import Study
 from BoneStrengthFEALib.volume import FloatArray
 
-COLUMNS = ("site", "level", "side", "measure", "value", "unit", "standard_uncertainty", "class", "source", "unverified")
+COLUMNS = (
+    *("site", "level", "side", "measure", "value", "unit", "standard_uncertainty", "class", "source", "unverified"),
+    "bone",
+)
+"""Columns of measures.csv; the last tells bones of unknown level apart and is empty for the examination."""
 """The last one as in results.json, of density measures: "true" where a reference was not confirmed in its source."""
 SWEEP_SOURCE = "sweep of fall directions"
 
@@ -174,16 +178,17 @@ def measures_rows(results: StudyResults) -> list[tuple[str, ...]]:
     -------
     Rows of texts in the order of COLUMNS; numbers with all their digits.
     """
-    rows: list[tuple[str, ...]] = [_row(("", "", ""), m) for m in results.measures]
+    rows: list[tuple[str, ...]] = [(*_row(("", "", ""), m), "") for m in results.measures]
     for site in results.sites:
         who = (site.site, site.level, site.side)
-        rows += [_row(who, m) for m in site.bmd]
-        rows += [_load_row(who, s) for s in site.strengths]
-        rows += [_stiffness_row(who, s) for s in site.strengths[:1]]
-        rows += [
+        own = [_row(who, m) for m in site.bmd]
+        own += [_load_row(who, s) for s in site.strengths]
+        own += [_stiffness_row(who, s) for s in site.strengths[:1]]
+        own += [
             (*who, f"failure_load_fall_{p.rotation_deg:g}deg", repr(p.force_n), "N", "", "", SWEEP_SOURCE, "")
             for p in site.sweep
         ]
+        rows += [(*row, site.name) for row in own]
     return rows
 
 

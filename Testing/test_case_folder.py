@@ -168,6 +168,8 @@ def test_bones_of_unknown_level_keep_their_own_numbers_pictures_and_models(tmp_p
     written = write_outcome(study, outcome, tmp_path, images=True)
     write_scene(outcome, tmp_path)
     assert [site.name for site in written.sites] == ["vertebra_1", "vertebra_2"]
+    bones = [line.rsplit(",", 1)[-1] for line in (tmp_path / "measures.csv").read_text(encoding="utf-8").splitlines()]
+    assert {"vertebra_1", "vertebra_2"} <= set(bones)
     first, second = (set(site.pictures.values()) for site in written.sites)
     assert not first & second
     assert all((tmp_path / name).is_file() for name in first | second)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import os
 import shutil
 import signal
@@ -185,7 +186,9 @@ def test_killed_children_workers_and_main_leave_every_case_in_one_state(done: Pa
 def test_control_c_stops_cleanly_and_the_run_goes_on(cohort: Path) -> None:
     out = cohort.parent / "interrupted"
     command = [*CLI, "cohort", str(cohort), str(out), "--slots", "1"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE)
+    # what starts the tests in the background may have them ignore Ctrl-C, which children inherit
+    heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, preexec_fn=heed)
     wait_for(lambda: list(out.glob("cases/case*/state.json")))
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=300)

@@ -35,8 +35,8 @@ def _forPeople(row, labels):
     """Texts in the order of COLUMNS: at the resolution a number is known to, and all its digits at the end."""
     from BoneStrengthFEALib.report.words import number, unit_words
 
-    site, level, side, measure, value, unit, uncertainty, kind, source = row
-    bone = level or " ".join(word for word in (side, site) if word)
+    # site, level and side are in the bone's name; a source says itself when it is unverified
+    _site, _level, _side, measure, value, unit, uncertainty, kind, source, _unverified, bone = row
     name = labels.get(measure, measure.replace("_", " ").capitalize())
     doubt = number(float(uncertainty), unit) if uncertainty else ""
     return bone, name, number(float(value), unit), unit_words(unit), doubt, kind, source, value, measure
