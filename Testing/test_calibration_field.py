@@ -111,5 +111,6 @@ def test_rods_that_cannot_show_a_bow_warn(name: str, cut_mm: float, capsys: pyte
     made = calibrate_phantom(scan, None, phantom)
     assert not made.quality.refused
     assert "PHANTOM_UNCERTAINTY" in [line.check for line in made.quality.warnings]
+    assert made.source.endswith("bow of 5 HU in the uncertainty")
     print_warnings(made)
     assert "warning PHANTOM_UNCERTAINTY: expanded uncertainty" in capsys.readouterr().err

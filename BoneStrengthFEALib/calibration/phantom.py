@@ -10,7 +10,7 @@ from BoneStrengthFEALib.calibration.phantom_fit import RodFit, fit_rods
 from BoneStrengthFEALib.calibration.phantom_reach import doubt_lines, offset_line, reach_line, require_rods_in_view
 from BoneStrengthFEALib.calibration.record import Calibration, CalibrationPoint
 from BoneStrengthFEALib.calibration.rod_cupping import cupping_line, rod_cupping
-from BoneStrengthFEALib.calibration.rod_field import bow_of_rods, drift, likely_bow, with_bone_anywhere
+from BoneStrengthFEALib.calibration.rod_field import UNIFORM_HU, bow_of_rods, drift, likely_bow, with_bone_anywhere
 from BoneStrengthFEALib.calibration.rod_noise import uncertainty_line, variance_of_means
 from BoneStrengthFEALib.calibration.rod_samples import RodSamples, labelled_rods
 from BoneStrengthFEALib.calibration.rod_search import find_rods
@@ -85,8 +85,8 @@ def calibrate_phantom(ct: Volume, labels: LabelMap | None, phantom: Phantom) -> 
             **samples.numbers,
         },
         QualityReport(tuple(lines)),
-        f"{phantom.name} ({phantom.id}), {samples.origin}; {phantom.source}"
-        + (f"; unverified: {', '.join(phantom.unverified)}" if phantom.unverified else ""),
+        f"{phantom.name} ({phantom.id}), {samples.origin}; {phantom.source}; unverified: "
+        f"{', '.join((*phantom.unverified, f'bow of {UNIFORM_HU:g} HU in the uncertainty'))}",
     )
 
 

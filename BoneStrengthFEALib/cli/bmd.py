@@ -104,13 +104,14 @@ def _print_table(results: StudyResults) -> None:
 
     named = [("all", measure) for measure in results.measures]
     named += [(site.name, measure) for site in results.sites for measure in site.bmd]
+    wide = max([10, *(len(site.name) for site in results.sites)]) + 2
     for name, m in named:
         note = f"   {m.classification}" if m.classification else ""
         note += "   (unverified reference)" if m.unverified else ""
-        print(f"{name:<12}{m.label:<78}{with_uncertainty(m):>14} {m.unit}{note}")
+        print(f"{name:<{wide}}{m.label:<78}{with_uncertainty(m):>14} {m.unit}{note}")
     for site in results.sites:
         if not site.bmd:
-            print(f"{site.name:<12}refused: {'; '.join(line.check for line in site.quality.refused)}")
+            print(f"{site.name:<{wide}}refused: {'; '.join(line.check for line in site.quality.refused)}")
 
 
 def _print_csv(results: StudyResults) -> None:

@@ -169,16 +169,17 @@ def print_results(results: StudyResults, folder: Path) -> None:
     """
     from BoneStrengthFEALib.report import words
 
-    print(f"{'bone':<8}{'failure load':>14}{'stiffness':>16}{'density':>20}   class")
+    wide = max([6, *(len(site.name) for site in results.sites)]) + 2
+    print(f"{'bone':<{wide}}{'failure load':>14}{'stiffness':>16}{'density':>20}   class")
     for site in results.sites:
         if not site.strengths:
-            print(f"{site.name:<8}refused: {'; '.join(line.check for line in site.quality.refused)}")
+            print(f"{site.name:<{wide}}refused: {'; '.join(line.check for line in site.quality.refused)}")
             continue
         strength, density = site.strengths[0], site.bmd[0]
         classes = [line.classification for line in site.risk if line.unit == "N"] or ["not classified"]
         classes += [density.classification] * bool(density.classification)
         print(
-            f"{site.name:<8}{strength.force_n:>12.0f} N{strength.stiffness_n_per_mm:>11.0f} N/mm"
+            f"{site.name:<{wide}}{strength.force_n:>12.0f} N{strength.stiffness_n_per_mm:>11.0f} N/mm"
             f"{words.number(density.value, density.unit):>14} {density.unit}   {', '.join(classes)}"
         )
     if results.risk is not None:
